@@ -1,0 +1,1 @@
+"""The collector: lands chunks, archives them, indexes their sessions, answers searches."""

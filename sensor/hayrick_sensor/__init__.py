@@ -1,0 +1,1 @@
+"""The sniffing host's agent: keeps tcpdump running, journals its closed chunks, ships them."""
