@@ -1,1 +1,1 @@
-"""The fleet over SSH: facts read a host, operations change it. Only the package's place is laid so far; neither exists yet."""
+"""The fleet over SSH: facts read a host, operations change it. So far only the package's place; it does nothing yet."""
