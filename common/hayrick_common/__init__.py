@@ -1,3 +1,3 @@
-"""What both ends of the wire must agree on: chunks, messages, configuration, errors."""
+"""What every part of Hayrick must agree on: names, files, messages, settings, errors."""
 
 __version__ = "0.1.0"
