@@ -77,7 +77,7 @@ def test_help_lists_every_command_and_loads_none() -> None:
         timeout=60,
         check=True,
     )
-    assert all(re.search(rf"^ +{name} +\w", done.stdout, re.MULTILINE) for name in COMMANDS)
+    assert all(re.search(rf"^ +{name}\s+\w", done.stdout, re.MULTILINE) for name in COMMANDS)
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert "hayrick_common" in loaded
     assert not loaded & (HEAVY | set(LAYERS) - {"hayrick_common"})
