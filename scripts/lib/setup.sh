@@ -51,7 +51,7 @@ apt_install() {
         || die "apt-get could not install: $*"
 }
 
-apt_has() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+apt_has() { [[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [0-9] ]]; }
 
 debian_packages() {
     local command package missing=()
