@@ -1,0 +1,135 @@
+"""What the command line, the API and the page can ask of a collector, whichever way it is reached.
+
+Two implementations: `direct.DirectBackend` on a data folder, `client.HttpBackend` through a running collector's API.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+CaptureFormat = Literal["pcap", "pcapng"]
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for. Times are epoch ms, None is unbounded; `sort` is (field, "asc" or "desc") pairs; `fields` names
+    what each item carries (empty: everything)."""
+
+    expression: str = ""
+    start_ms: int | None = None
+    stop_ms: int | None = None
+    sort: tuple[tuple[str, str], ...] = (("firstPacket", "desc"),)
+    limit: int = 100
+    cursor: str | None = None
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of sessions: documents, how many match in all, and the cursor of the next page (None on the last)."""
+
+    items: list[Document]
+    total: int
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A capture on its way out. `missing` names chunks whose packets are no longer stored (retention)."""
+
+    format: CaptureFormat
+    sessions: int
+    packets: int
+    missing: tuple[str, ...]
+    pieces: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What came of one capture: `outcome` is indexed, known (the same bytes were indexed before) or failed."""
+
+    name: str
+    outcome: Literal["indexed", "known", "failed"]
+    key: str = ""
+    seconds: float = 0.0
+    size: int = 0
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    tags_added: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One capture to ingest: its shown name, and a way to open its bytes (possibly compressed)."""
+
+    name: str
+    open: Callable[[], BinaryIO]
+    size: int | None = None
+    path: Path | None = None
+
+
+Progress = Callable[[str, int], None]
+"""Called with a phase ("copy", "index") and how far it came: bytes read, sessions found."""
+
+
+class Backend(ABC):
+    """A collector, near or far. Errors: ExpressionError (with a column), HayrickError, OSError."""
+
+    @abstractmethod
+    async def search(self, search: Search) -> Found:
+        """Sessions that match, a page of them."""
+
+    @abstractmethod
+    async def session(self, session_id: str) -> Document | None:
+        """One session's whole document."""
+
+    @abstractmethod
+    def export(
+        self, search: Search, format: CaptureFormat | None = None, *, session_id: str | None = None
+    ) -> AbstractAsyncContextManager[Export]:
+        """The packets of the sessions that match (or of the one named), by time. Without a format: pcap, or pcapng when
+        one file cannot hold the link types otherwise."""
+
+    @abstractmethod
+    async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:
+        """Change the tags of all sessions that match. Returns how many matched."""
+
+    @abstractmethod
+    async def facets(self, search: Search, field: str, limit: int) -> list[tuple[Any, int]]:
+        """A field's values among the sessions that match, the most frequent first, with their sessions."""
+
+    @abstractmethod
+    async def histogram(self, search: Search, interval_ms: int, metric: str) -> list[tuple[int, int]]:
+        """Sessions, packets or bytes by interval of first packet, as (start ms, amount)."""
+
+    @abstractmethod
+    async def fields(self) -> list[Document]:
+        """The catalogue of fields."""
+
+    @abstractmethod
+    async def sensors(self) -> list[Document]:
+        """Sensors that were heard of, with their last heartbeat."""
+
+    @abstractmethod
+    async def chunks(self, *, state: str | None = None, limit: int = 100, offset: int = 0) -> list[Document]:
+        """Chunks, the last landed first."""
+
+    @abstractmethod
+    async def status(self) -> Document:
+        """Chunks by state, backlog, sensors, store totals, disk, anomalies."""
+
+    @abstractmethod
+    async def ingest(
+        self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None
+    ) -> Ingested:
+        """Take in one capture and wait until it is searchable. A bad capture is an outcome, not an exception."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of files, processes, connections."""

@@ -1,0 +1,152 @@
+"""The collector's settings: TOML, checked key by key by the common loader.
+
+Every setting has a default, so an empty file (or none) is a working collector on loopback.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from hayrick_collector.archive.paths import DataFolder, default_data
+from hayrick_common.chunk import NAME
+from hayrick_common.config import load_settings, setting
+
+CONFIG_PLACES = (Path("/etc/hayrick/collector.toml"),)
+LEAST_TOKEN = 16
+
+
+def default_workers() -> int:
+    """Two ingest workers, one on a single-core machine: the third adds little while the disk is one."""
+    return min(2, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConfig:
+    """`[api]`: where the HTTP API and the page are served."""
+
+    listen: str = setting("127.0.0.1:8005", about="ADDRESS:PORT; anything but loopback needs a token")
+    token: str = setting("", about="clients send it as `Authorization: Bearer TOKEN`; empty: none, loopback only")
+    hosts: tuple[str, ...] = setting((), about="further names by which the page may be asked for on loopback")
+
+    def __post_init__(self) -> None:
+        address, port = split_address(self.listen)
+        if self.token and len(self.token) < LEAST_TOKEN:
+            raise ValueError(f"token needs at least {LEAST_TOKEN} characters: `openssl rand -hex 24` makes one")
+        if not self.token and not is_loopback(address):
+            raise ValueError(f"token is needed to listen on {address} port {port}, which others can reach")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to bind; port 0 lets the system choose."""
+        return split_address(self.listen)
+
+    @property
+    def loopback(self) -> bool:
+        return is_loopback(self.address[0])
+
+
+@dataclass(frozen=True, slots=True)
+class LandingConfig:
+    """`[landing]`: how chunks arrive."""
+
+    listen: str = setting("tcp://127.0.0.1:8006", about="ZeroMQ endpoint that sensors dial; empty: none")
+    inbox: bool = setting(True, about="take bare PCAPs that anyone drops into the data folder's inbox/")
+
+
+@dataclass(frozen=True, slots=True)
+class IngestConfig:
+    """`[ingest]`: the worker processes."""
+
+    workers: int = setting(factory=default_workers, minimum=1, maximum=64, about="worker processes")
+    attempts: int = setting(3, minimum=1, maximum=100, about="attempts at a chunk before it is failed")
+    stall_seconds: int = setting(300, minimum=5, about="a worker that says nothing for so long is killed")
+    keep_free_mb: int = setting(512, minimum=0, about="refuse imports that would leave less room on the disk")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """`[store]`: the embedded store, or a shared Elasticsearch cluster."""
+
+    kind: Literal["duckdb", "elasticsearch"] = "duckdb"
+    url: str = setting("", about="the cluster's address, of kind elasticsearch")
+
+    def __post_init__(self) -> None:
+        if (self.kind == "elasticsearch") != bool(self.url):
+            raise ValueError("url and kind = 'elasticsearch' go together")
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionConfig:
+    """`[retention]`: how long sessions and packets are kept."""
+
+    days: int = setting(0, minimum=0, about="older sessions and packets go; 0 keeps everything")
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorConfig:
+    """A whole collector."""
+
+    data: Path = setting(factory=default_data, about="the data folder")  # noqa: RUF009
+    node: str = setting("case", pattern=NAME.pattern, about="names this collector in documents and in the archive")
+    api: ApiConfig = field(default_factory=ApiConfig)
+    landing: LandingConfig = field(default_factory=LandingConfig)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
+
+    @property
+    def folder(self) -> DataFolder:
+        return DataFolder(self.data)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for handing to a worker process; `from_dict` reads them back."""
+        return {**asdict(self), "data": str(self.data)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CollectorConfig:
+        """What `as_dict` made."""
+        return cls(
+            data=Path(values["data"]),
+            node=values["node"],
+            api=ApiConfig(**{**values["api"], "hosts": tuple(values["api"]["hosts"])}),
+            landing=LandingConfig(**values["landing"]),
+            ingest=IngestConfig(**values["ingest"]),
+            store=StoreConfig(**values["store"]),
+            retention=RetentionConfig(**values["retention"]),
+        )
+
+
+def load_config(path: Path | None = None, *, data: Path | None = None) -> CollectorConfig:
+    """The settings of the named file, else of $HAYRICK_COLLECTOR_CONFIG, else (unless `data` names a folder of its own)
+    of /etc/hayrick/collector.toml, else defaults; `data` overrides the file's. Raises ConfigError."""
+    found = path or _found(named_data=data is not None)
+    config = load_settings(found, CollectorConfig) if found else CollectorConfig()
+    return replace(config, data=data) if data else config
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """`127.0.0.1:8005` or `[::1]:8005` as host and port. Raises ValueError."""
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not ADDRESS:PORT, such as 127.0.0.1:8005")
+    if host != "localhost":
+        ipaddress.ip_address(host)
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    return host == "localhost" or ipaddress.ip_address(host).is_loopback
+
+
+def _found(*, named_data: bool) -> Path | None:
+    named = os.environ.get("HAYRICK_COLLECTOR_CONFIG")
+    if named:
+        return Path(named)
+    return None if named_data else next((place for place in CONFIG_PLACES if place.exists()), None)
