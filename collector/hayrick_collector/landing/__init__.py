@@ -1,0 +1,6 @@
+"""Taking chunks in: from sensors over ZeroMQ, and from anyone through the inbox folder."""
+
+from hayrick_collector.landing.server import Landing, LandingSettings
+from hayrick_collector.landing.sink import Known, LandedSink
+
+__all__ = ["Known", "LandedSink", "Landing", "LandingSettings"]

@@ -1,0 +1,243 @@
+"""The landing's shell: one ZeroMQ ROUTER behind CURVE, and the files; all decisions are the lander's."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import zmq
+import zmq.asyncio
+
+from hayrick_collector.landing import events as ev
+from hayrick_collector.landing.lander import Lander, Limits
+from hayrick_collector.landing.part import Part, already_named, discard
+from hayrick_collector.landing.sink import LandedSink
+from hayrick_collector.landing.zap import DOMAIN, AllowList, Authenticator
+from hayrick_common import __version__, wire
+from hayrick_common.chunk import Manifest
+from hayrick_common.errors import WireError
+from hayrick_common.files import make_folder
+from hayrick_common.keys import KeyPair
+
+log = logging.getLogger(__name__)
+TICK_SECONDS = 1.0
+POLL_MS = 500
+ZMTP_HEARTBEAT_MS = 5_000
+ZMTP_TIMEOUT_MS = 20_000
+
+
+@dataclass(frozen=True)
+class LandingSettings:
+    """`data` is the collector's data folder; `bind` a ZeroMQ address such as tcp://0.0.0.0:8006."""
+
+    data: Path
+    bind: str
+    keys: KeyPair
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def allow_folder(self) -> Path:
+        """Holds SENSOR.public for each sensor that may connect."""
+        return self.data / "keys" / "sensors"
+
+
+class Landing:
+    """`start()`, then `run()` until cancelled, then `close()`. Everything happens on the loop that runs it."""
+
+    def __init__(self, settings: LandingSettings, sink: LandedSink) -> None:
+        self.settings = settings
+        self.counters: Counter[str] = Counter()
+        self.address = ""
+        self._sink = sink
+        self._lander = Lander(secrets.token_hex(8), __version__, settings.limits)
+        self._parts: dict[str, Part] = {}
+        self._events: deque[ev.Event] = deque()
+        self._busy = False
+        self._broken: BaseException | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._allow_list = AllowList(settings.allow_folder, self.counters)
+
+    def start(self) -> None:
+        """Bind; raises zmq.ZMQError when the address is taken. `address` holds the bound one from now on."""
+        for folder in (self.settings.data / "incoming", self.settings.data / "archive", self.settings.allow_folder):
+            make_folder(folder)
+        self._context = zmq.asyncio.Context()
+        self._authenticator = Authenticator(self._context, self._allow_list)
+        self._authenticator.start()
+        self._socket = self._bind()
+        self.address = self._socket.get_string(zmq.LAST_ENDPOINT)
+
+    def _bind(self) -> zmq.asyncio.Socket:
+        socket = self._context.socket(zmq.ROUTER)
+        socket.curve_server = True
+        socket.curve_secretkey = self.settings.keys.secret.encode()
+        socket.curve_publickey = self.settings.keys.public.encode()
+        socket.zap_domain = DOMAIN.encode()
+        options = {
+            zmq.LINGER: 0, zmq.ROUTER_MANDATORY: 1, zmq.MAXMSGSIZE: wire.FRAME_MAX_BYTES, zmq.RCVHWM: 32,
+            zmq.SNDHWM: 1000, zmq.HANDSHAKE_IVL: 10_000, zmq.HEARTBEAT_IVL: ZMTP_HEARTBEAT_MS,
+            zmq.HEARTBEAT_TIMEOUT: ZMTP_TIMEOUT_MS, zmq.HEARTBEAT_TTL: ZMTP_TIMEOUT_MS, zmq.TCP_KEEPALIVE: 1,
+        }  # fmt: skip
+        for option, value in options.items():
+            socket.setsockopt(option, value)
+        socket.bind(self.settings.bind)
+        return socket
+
+    async def run(self) -> None:
+        """Serve until cancelled; raises what the sink raised."""
+        next_tick = 0.0
+        while True:
+            if self._broken:
+                raise self._broken
+            if await self._socket.poll(POLL_MS):
+                await self._receive()
+            if time.monotonic() >= next_tick:
+                next_tick = time.monotonic() + TICK_SECONDS
+                self._take(ev.Tick())
+
+    def indexed(self, key: str) -> None:
+        """The chunk is searchable: send its sensor the second receipt, if it is connected. Call on the loop."""
+        self._take(ev.Indexed(key))
+
+    async def close(self) -> None:
+        """Let go of sockets and files; what was half received stays for the next delivery."""
+        for task in list(self._tasks):
+            await asyncio.wait({task}, timeout=10)
+        for part in self._parts.values():
+            part.close()
+        self._parts.clear()
+        self._socket.close(0)
+        self._authenticator.stop()
+        self._context.term()
+
+    # --- events ---------------------------------------------------------------------------------------------------
+
+    async def _receive(self) -> None:
+        frames = await self._socket.recv_multipart(copy=False)
+        route = frames[0].bytes
+        sensor = _user_id(frames[-1])
+        try:
+            message = wire.decode([frame.bytes for frame in frames[1:]])
+        except WireError as error:
+            log.warning("sensor %s sent no message: %s", sensor, error)
+            self._take(ev.Garbled(route, sensor, str(error)))
+        else:
+            self._take(ev.Arrived(route, sensor, message))
+
+    def _take(self, event: ev.Event) -> None:
+        """Step the lander and carry out its commands; those may bring more events."""
+        self._events.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._events:
+                for command in self._lander.step(self._events.popleft(), _now_ms()):
+                    self._carry_out(command)
+        finally:
+            self._busy = False
+
+    # --- commands -------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, command: ev.Command) -> None:
+        if isinstance(command, ev.Send):
+            self._send(command)
+        elif isinstance(command, ev.Write):
+            self._write(command)
+        elif isinstance(command, ev.LookUp):
+            known = self._sink.known(command.manifest.chunk)
+            self._events.append(ev.Looked(command.route, command.manifest, known))
+        elif isinstance(command, ev.Open):
+            self._background(self._open(command.manifest))
+        elif isinstance(command, ev.Finish):
+            self._background(self._finish(command.manifest))
+        elif isinstance(command, ev.Seen):
+            self._sink.seen(command.sensor, command.report)
+        elif isinstance(command, ev.Count):
+            self.counters[command.name] += 1
+        else:
+            self._let_go(command)
+
+    def _send(self, command: ev.Send) -> None:
+        if isinstance(command.message, wire.Refused):
+            log.warning("refused: %s", command.message.reason)
+        frames = [command.route, *wire.encode(command.message)]
+        error = self._socket.send_multipart(frames, zmq.NOBLOCK).exception()  # done at once, because of NOBLOCK
+        if isinstance(error, zmq.ZMQError):
+            self.counters["unreachable"] += 1
+            self._events.append(ev.Lost(command.route))
+        elif error:
+            raise error
+
+    def _write(self, command: ev.Write) -> None:
+        try:
+            self._parts[command.key].write(command.offset, command.data)
+        except OSError as error:
+            self._events.append(ev.Failed(command.key, f"collector cannot write: {error.strerror}"))
+
+    def _let_go(self, command: ev.Close | ev.Discard) -> None:
+        part = self._parts.pop(command.manifest.key, None)
+        if part:
+            part.close()
+        if isinstance(command, ev.Discard):
+            discard(self.settings.data, command.manifest)
+
+    def _background(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._broken = self._broken or task.exception()
+
+    async def _open(self, manifest: Manifest) -> None:
+        try:
+            final = await asyncio.to_thread(already_named, self.settings.data, manifest)
+            if final:
+                self._record(manifest, final)
+                return
+            part = await asyncio.to_thread(Part, self.settings.data, manifest)
+        except OSError as error:
+            self._take(ev.Failed(manifest.key, f"collector cannot open: {error.strerror}"))
+            return
+        self._parts[manifest.key] = part
+        self._take(ev.Opened(manifest.key, part.offset))
+
+    async def _finish(self, manifest: Manifest) -> None:
+        part = self._parts.pop(manifest.key)
+        try:
+            whole = await asyncio.to_thread(part.finish)
+        except OSError as error:
+            self._take(ev.Failed(manifest.key, f"collector cannot store: {error.strerror}"))
+            return
+        if whole:
+            self._record(manifest, part.final)
+        else:
+            self._take(ev.Spoiled(manifest.key))
+
+    def _record(self, manifest: Manifest, final: Path) -> None:
+        meta = {
+            "packets": manifest.packets, "first_ms": manifest.first_ms, "last_ms": manifest.last_ms,
+            "closed_ms": manifest.closed_ms, "gap_ms": manifest.gap_ms, "truncated": manifest.truncated,
+        }  # fmt: skip
+        self._sink.landed(manifest.chunk, final, manifest.size, meta)
+        self._take(ev.Stored(manifest.key))
+
+
+def _user_id(frame: zmq.Frame) -> str:
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:
+        return ""
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
