@@ -47,7 +47,7 @@ apt_install() {
     have apt-get || die "need these Debian packages, and this machine has no apt-get: $*"
     apt_update
     say "installing Debian packages: $*"
-    retry as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null \
+    retry as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq --no-install-recommends "$@" >/dev/null \
         || die "apt-get could not install: $*"
 }
 
