@@ -1,4 +1,4 @@
-"""A network for quickstart's traffic: a veth pair into a namespace of its own, or loopback where that is not allowed."""
+"""Where the traffic of quickstart passes: a veth pair into a namespace, or loopback where that is not allowed."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class Gone(RuntimeError):
+class GoneError(RuntimeError):
     """A program ended that should have stayed."""
 
 
-class Late(RuntimeError):
+class LateError(RuntimeError):
     """A deadline passed; the message says what was waited for."""
 
 
@@ -32,9 +32,9 @@ class Process:
             )
 
     def check(self) -> None:
-        """Raise Gone, with the end of its log, if it ended."""
+        """Raise GoneError, with the end of its log, if it ended."""
         if (code := self._child.poll()) is not None:
-            raise Gone(f"{self.name} ended with {code}; its log says:\n{tail(self.log)}")
+            raise GoneError(f"{self.name} ended with {code}; its log says:\n{tail(self.log)}")
 
     def stop(self, seconds: float = 15) -> None:
         """SIGTERM, and SIGKILL to its whole group when that is not enough."""
@@ -62,21 +62,21 @@ def run(command: Sequence[str], seconds: float = 60, *, check: bool = True) -> s
     try:
         done = subprocess.run(list(command), capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:
-        raise Late(f"no end after {seconds:g} s: {' '.join(command)}") from error
+        raise LateError(f"no end after {seconds:g} s: {' '.join(command)}") from error
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(command)}\nended with {done.returncode}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float, *watched: Process) -> None:
-    """Ask `ready` until it says yes; Late after `seconds`, Gone as soon as a watched program ends."""
+    """Ask `ready` until it says yes; LateError after `seconds`, GoneError as soon as a watched program ends."""
     deadline = time.monotonic() + seconds
     while not ready():
         for process in watched:
             process.check()
         if time.monotonic() > deadline:
             logs = "".join(f"\n--- {each.name}:\n{tail(each.log)}" for each in watched)
-            raise Late(f"{seconds:g} s passed waiting for {what}{logs}")
+            raise LateError(f"{seconds:g} s passed waiting for {what}{logs}")
         time.sleep(0.2)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from network import Network
@@ -30,7 +31,7 @@ def servers(net: Network, folder: Path) -> Iterator[list[Process]]:
             for name, command in _commands(net).items()
         ]
         for port, process in zip((80, 443, 53), started, strict=True):
-            wait_until(lambda port=port: answers(net.server, port), f"{process.name} on port {port}", 10, process)
+            wait_until(partial(answers, net.server, port), f"{process.name} on port {port}", 10, process)
         yield started
 
 
