@@ -1,0 +1,207 @@
+"""Text to tree: the grammar drives, the catalogue names the fields, and every refusal names its column."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from hayrick_collector.expression.fields import Catalogue, Field
+from hayrick_collector.expression.literal import Literal, from_token
+from hayrick_collector.expression.tree import EVERYTHING, Exists, Node, conjunction, depth, disjunction, negation
+from hayrick_collector.expression.values import ORDERINGS, Values
+from hayrick_common.errors import ExpressionError
+
+MAX_LENGTH = 100_000  # characters: thousands of addresses in a list, and no more
+MAX_DEPTH = 200
+MAX_VIEWS = 10
+VIEW = "view"
+_NAMES = {
+    "FIELD": "a field",
+    "OPERATOR": "an operator (== != < <= > >=)",
+    "EXISTS": "EXISTS!",
+    "QUOTED": 'a "quoted" value',
+    "REGEX": "a /regex/",
+    "BARE": "a value",
+    "_OR": "||",
+    "_AND": "&&",
+    "_NOT": "!",
+    "_LPAR": "(",
+    "_RPAR": ")",
+    "_LSQB": "[",
+    "_RSQB": "]",
+    "_COMMA": "a comma",
+    "$END": "the end",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an expression means depends on these besides its text."""
+
+    catalogue: Catalogue
+    now_ms: int
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    views: Mapping[str, str] = field(default_factory=dict)
+    views_left: int = MAX_VIEWS
+
+
+def parse_expression(
+    text: str,
+    catalogue: Catalogue,
+    *,
+    now_ms: int | None = None,
+    lists: Mapping[str, Sequence[str]] | None = None,
+    views: Mapping[str, str] | None = None,
+) -> Node:
+    """The tree of an expression; blank text means every session.
+
+    `now_ms`: what relative times count from. `lists`: saved lists of values, written `$name`. `views`: saved
+    expressions, written `view==name`. Raises ExpressionError, whose column counts from 1.
+    """
+    now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    return _parse(text, Context(catalogue, now, lists or {}, views or {}))
+
+
+def _parse(text: str, context: Context) -> Node:
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"an expression is at most {MAX_LENGTH} characters long", MAX_LENGTH + 1)
+    try:
+        tree = _grammar().parse(text)
+    except UnexpectedInput as error:
+        raise _refusal(text, error) from None
+    node = _build(tree, context)
+    if depth(node) > MAX_DEPTH:
+        raise ExpressionError(f"an expression nests at most {MAX_DEPTH} deep", 1)
+    return node
+
+
+@cache
+def _grammar() -> Lark:
+    text = Path(__file__).with_name("grammar.lark").read_text("utf-8")
+    return Lark(text, parser="lalr", lexer="contextual", maybe_placeholders=False)
+
+
+def _build(tree: Tree[Token], context: Context) -> Node:
+    """Bottom up without recursion, comparisons first and in the order of the text: the leftmost mistake is told."""
+    builder = _Comparisons(context)
+    comparisons = sorted(tree.find_data("comparison"), key=lambda each: _token(each.children[0]).start_pos or 0)
+    built: dict[int, Node] = {id(each): builder.build(each) for each in comparisons}
+    for each in tree.iter_subtrees():
+        below = [built[id(child)] for child in each.children if id(child) in built]
+        match str(each.data):
+            case "negation":
+                built[id(each)] = negation(below[0])
+            case "conjunction":
+                built[id(each)] = conjunction(below)
+            case "disjunction":
+                built[id(each)] = disjunction(below)
+            case "start":
+                built[id(each)] = below[0] if below else EVERYTHING
+    return built[id(tree)]
+
+
+def _token(child: Tree[Token] | Token) -> Token:
+    if not isinstance(child, Token):
+        raise TypeError("the grammar puts a terminal here")
+    return child
+
+
+class _Comparisons:
+    """Builds the node of one `FIELD OPERATOR value`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._values = Values(context.catalogue, context.now_ms)
+
+    def build(self, tree: Tree[Token]) -> Node:
+        name, operator, value = tree.children
+        if not isinstance(value, Tree):
+            raise TypeError("the grammar puts a rule here")
+        node = self._compare(_token(name), str(operator), str(value.data), [_token(each) for each in value.children])
+        return negation(node) if operator == "!=" else node
+
+    def _compare(self, name: Token, operator: str, shape: str, tokens: list[Token]) -> Node:
+        column = (name.start_pos or 0) + 1
+        if operator in ORDERINGS and shape != "single":
+            what = "EXISTS!" if shape == "exists" else "a list"
+            raise ExpressionError(f"{what} can only be compared with == or !=", (tokens[0].start_pos or 0) + 1)
+        literals = [from_token(token.type, str(token), token.start_pos or 0) for token in tokens]
+        if name == VIEW and self._context.catalogue.find(VIEW) is None:
+            return disjunction(self._view(each) for each in literals)
+        members = self._members(str(name), column)
+        if shape == "exists":
+            return disjunction(Exists(member) for member in members)
+        literals = [each for literal in literals for each in self._listed(literal)]
+        if shape == "all_of":
+            return conjunction(self._any_member(members, operator, [literal]) for literal in literals)
+        return self._any_member(members, operator, literals)
+
+    def _members(self, name: str, column: int) -> tuple[Field, ...]:
+        found = self._context.catalogue.find(name)
+        if found is not None:
+            return self._context.catalogue.members(found)
+        similar = self._context.catalogue.similar(name)
+        hint = f"; did you mean {', '.join(similar)}?" if similar else ""
+        raise ExpressionError(f"unknown field {name}{hint}", column)
+
+    def _any_member(self, members: tuple[Field, ...], operator: str, literals: list[Literal]) -> Node:
+        """Any member of a group that can hold the values; a refusal only if none can."""
+        made: list[Node] = []
+        refused: list[ExpressionError] = []
+        for member in members:
+            try:
+                made.append(self._values.condition(member, operator, literals))
+            except ExpressionError as error:
+                refused.append(error)
+        if refused and not made:
+            raise refused[0]
+        return disjunction(made)
+
+    def _listed(self, literal: Literal) -> list[Literal]:
+        """The values of a saved list where `$name` was written, else the literal itself."""
+        if literal.style != "bare" or not literal.text.startswith("$"):
+            return [literal]
+        saved = self._context.lists.get(literal.text[1:])
+        if saved is None:
+            raise literal.refuse(f"no saved list {literal.text}")
+        return [replace(literal, text=value, style="quoted") for value in saved]
+
+    def _view(self, literal: Literal) -> Node:
+        saved = self._context.views.get(literal.plain)
+        if saved is None:
+            raise literal.refuse(f"no saved view {literal.plain}")
+        if not self._context.views_left:
+            raise literal.refuse("views may not stand inside each other this deep")
+        try:
+            return _parse(saved, replace(self._context, views_left=self._context.views_left - 1))
+        except ExpressionError as error:
+            raise literal.refuse(
+                f"the saved view {literal.plain} is wrong at its column {error.column}: {error}"
+            ) from None
+
+
+def _refusal(text: str, error: UnexpectedInput) -> ExpressionError:
+    """What stands where something else was expected."""
+    expected: set[str] = set()
+    found = "the end of the expression"
+    position = len(text)
+    if isinstance(error, UnexpectedToken):
+        expected = set(error.accepts or error.expected)
+        if error.token.type != "$END":
+            position, found = error.token.start_pos or 0, repr(str(error.token))
+    elif isinstance(error, UnexpectedCharacters):
+        expected = set(error.allowed or ())
+        position = error.pos_in_stream
+        found = repr(text[position : position + 1])
+    return ExpressionError(f"expected {_expectation(expected)}, found {found}", position + 1)
+
+
+def _expectation(terminals: set[str]) -> str:
+    names = [name for terminal, name in _NAMES.items() if terminal in terminals]
+    return " or ".join(names) if len(names) < 3 else ", ".join(names[:-1]) + " or " + names[-1]
