@@ -1,0 +1,67 @@
+//! The classic format: a header, then records. Microseconds or nanoseconds, either byte order.
+
+use std::io;
+
+use super::{Buffer, Item, Order, RawPacket, not_a_capture};
+use crate::limits::MAX_PACKET;
+
+pub(super) struct Pcap {
+    order: Order,
+    linktype: u16,
+    /// Nanoseconds in a unit of the records' fraction.
+    unit: u64,
+    /// Bytes of a record's header (16; 24 in the "modified" form).
+    record: usize,
+    done: bool,
+}
+
+impl Pcap {
+    pub fn new(buffer: &mut Buffer) -> io::Result<Pcap> {
+        let header = buffer.peek(24)?;
+        let (big, unit, record) = match header.get(..4) {
+            Some([0xd4, 0xc3, 0xb2, 0xa1]) => (false, 1000, 16),
+            Some([0xa1, 0xb2, 0xc3, 0xd4]) => (true, 1000, 16),
+            Some([0x4d, 0x3c, 0xb2, 0xa1]) => (false, 1, 16),
+            Some([0xa1, 0xb2, 0x3c, 0x4d]) => (true, 1, 16),
+            Some([0x34, 0xcd, 0xb2, 0xa1]) => (false, 1000, 24),
+            Some([0xa1, 0xb2, 0xcd, 0x34]) => (true, 1000, 24),
+            _ => return Err(not_a_capture("neither pcap nor pcapng by its first bytes")),
+        };
+        if header.len() < 24 {
+            return Err(not_a_capture("the pcap header is cut short"));
+        }
+        let order = Order { big };
+        // The upper bits tell of a frame check sequence; the type is in the lower 16.
+        let linktype = (order.u32(header, 20) & 0xffff) as u16;
+        buffer.consume(24);
+        Ok(Pcap { order, linktype, unit, record, done: false })
+    }
+
+    pub fn next<'b>(&mut self, buffer: &'b mut Buffer) -> io::Result<Item<'b>> {
+        if self.done {
+            return Ok(Item::End(None));
+        }
+        let position = buffer.position();
+        let header = buffer.peek(self.record)?;
+        if header.len() < self.record {
+            self.done = true;
+            return Ok(Item::End((!header.is_empty()).then_some("truncated-file")));
+        }
+        let seconds = u64::from(self.order.u32(header, 0));
+        let fraction = u64::from(self.order.u32(header, 4));
+        let captured = self.order.u32(header, 8) as usize;
+        let wire_length = self.order.u32(header, 12);
+        if captured > MAX_PACKET {
+            self.done = true;
+            return Ok(Item::End(Some("corrupt-record")));
+        }
+        let whole = self.record + captured;
+        if buffer.peek(whole)?.len() < whole {
+            self.done = true;
+            return Ok(Item::End(Some("truncated-file")));
+        }
+        let data = &buffer.consume(whole)[self.record..];
+        let time_ns = seconds * 1_000_000_000 + fraction.saturating_mul(self.unit);
+        Ok(Item::Packet(RawPacket { time_ns, linktype: self.linktype, wire_length, position, data }))
+    }
+}

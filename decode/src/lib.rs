@@ -1,0 +1,17 @@
+//! Hayrick's decoder: a capture's bytes to sessions, their fields and their packets' places.
+//!
+//! The bytes are hostile. Nothing here panics on them, and `limits` bounds what they can make it hold.
+
+#![cfg_attr(not(feature = "python"), forbid(unsafe_code))]
+#![deny(unsafe_code)]
+
+pub mod capture;
+pub mod catalogue;
+pub mod field;
+pub mod layers;
+pub mod limits;
+pub mod output;
+pub mod pipeline;
+pub mod protocol;
+pub mod session;
+pub mod values;

@@ -1,0 +1,172 @@
+//! Session documents: JSON in the peer's nesting, one object a line.
+
+use std::fmt::Write;
+
+use crate::catalogue;
+use crate::field::{Count, Field, Shape};
+use crate::session::record::Record;
+use crate::values::{Fields, Values};
+
+/// Appends the document of `record` and a newline. `positions` adds where its packets are.
+pub fn line(record: &Record, positions: bool, out: &mut String) {
+    document(record, positions, out);
+    out.push('\n');
+}
+
+/// Appends the document of `record`.
+pub fn document(record: &Record, positions: bool, out: &mut String) {
+    out.push('{');
+    let mut writer = Writer { out, path: Vec::new(), first: true };
+    writer.fields(&record.fields, 0);
+    writer.leave(0);
+    if positions {
+        writer.numbers("packetPos", record.positions.iter().map(|p| *p as i64));
+        writer.numbers("packetLen", record.lengths.iter().map(|l| i64::from(*l)));
+    }
+    writer.packet_range(&record.fields);
+    out.push('}');
+}
+
+struct Writer<'o> {
+    out: &'o mut String,
+    /// Objects that are open, by name.
+    path: Vec<&'static str>,
+    first: bool,
+}
+
+impl Writer<'_> {
+    /// Writes fields in catalogue order; `skip` is the number of name parts that the objects around give.
+    fn fields(&mut self, fields: &Fields, skip: usize) {
+        let catalogue = catalogue::get();
+        for (index, values) in fields.entries() {
+            let field = catalogue.fields[usize::from(*index)];
+            self.field(field, values, skip);
+        }
+    }
+
+    fn field(&mut self, field: &'static Field, values: &Values, skip: usize) {
+        let mut parts: smallvec::SmallVec<[&'static str; 4]> = field.document.split('.').skip(skip).collect();
+        let Some(name) = parts.pop() else { return };
+        self.enter(&parts);
+        self.key(name, "");
+        self.values(field, values);
+        match field.count {
+            Count::No => return,
+            Count::Cnt => self.key(name, "Cnt"),
+            Count::EcsCnt => self.key(name, "-cnt"),
+        }
+        let _ = write!(self.out, "{}", values.len());
+    }
+
+    fn values(&mut self, field: &'static Field, values: &Values) {
+        let many = field.shape != Shape::One;
+        if many {
+            self.out.push('[');
+        }
+        match values {
+            Values::Ints(list) => self.list(list, |out, v| {
+                let _ = write!(out, "{v}");
+            }),
+            Values::Texts(list) => self.list(&list.items, |out, v| string(v, out)),
+            Values::Ips(list) => self.list(list, |out, v| {
+                let _ = write!(out, "\"{v}\"");
+            }),
+            Values::Bool(value) => {
+                let _ = write!(self.out, "{value}");
+            }
+            Values::Objects(list) => {
+                let skip = field.document.split('.').count();
+                self.list(list, |out, object| {
+                    out.push('{');
+                    let mut inner = Writer { out, path: Vec::new(), first: true };
+                    inner.fields(object, skip);
+                    inner.leave(0);
+                    out.push('}');
+                });
+            }
+        }
+        if many {
+            self.out.push(']');
+        }
+    }
+
+    fn list<T>(&mut self, list: &[T], mut one: impl FnMut(&mut String, &T)) {
+        for (i, value) in list.iter().enumerate() {
+            if i > 0 {
+                self.out.push(',');
+            }
+            one(self.out, value);
+        }
+    }
+
+    fn numbers(&mut self, name: &str, list: impl Iterator<Item = i64>) {
+        self.key(name, "");
+        self.out.push('[');
+        for (i, value) in list.enumerate() {
+            let _ = write!(self.out, "{}{value}", if i > 0 { "," } else { "" });
+        }
+        self.out.push(']');
+    }
+
+    fn packet_range(&mut self, fields: &Fields) {
+        use crate::session::fields::{FIRST_PACKET, LAST_PACKET};
+        if let (Some(Values::Ints(first)), Some(Values::Ints(last))) =
+            (fields.get(&FIRST_PACKET), fields.get(&LAST_PACKET))
+        {
+            self.key("packetRange", "");
+            let _ = write!(self.out, "{{\"gte\":{},\"lte\":{}}}", first[0], last[0]);
+        }
+    }
+
+    /// Closes and opens objects until exactly `parts` are open.
+    fn enter(&mut self, parts: &[&'static str]) {
+        let same = self.path.iter().zip(parts).take_while(|(a, b)| a == b).count();
+        self.leave(same);
+        for part in &parts[same..] {
+            self.key(part, "");
+            self.out.push('{');
+            self.path.push(part);
+            self.first = true;
+        }
+    }
+
+    fn leave(&mut self, depth: usize) {
+        while self.path.len() > depth {
+            self.path.pop();
+            self.out.push('}');
+            self.first = false;
+        }
+    }
+
+    fn key(&mut self, name: &str, suffix: &str) {
+        if !std::mem::replace(&mut self.first, false) {
+            self.out.push(',');
+        }
+        let _ = write!(self.out, "\"{name}{suffix}\":");
+    }
+}
+
+/// Appends `text` as a JSON string.
+pub fn string(text: &str, out: &mut String) {
+    out.push('"');
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&text[from..at]);
+        from = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            _ => {
+                let _ = write!(out, "\\u{byte:04x}");
+            }
+        }
+    }
+    out.push_str(&text[from..]);
+    out.push('"');
+}

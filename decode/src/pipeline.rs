@@ -1,0 +1,245 @@
+//! The decoder: packets in, finished sessions out, memory bounded by `limits`.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::capture::{Capture, Item, RawPacket};
+use crate::layers::{Class, Fragments, Packet, dissect};
+use crate::limits::{ICMP_IDLE, MAX_OPEN_SESSIONS, MAX_SEGMENT_PACKETS, OTHER_IDLE, TCP_CLOSING, TCP_IDLE, UDP_IDLE};
+use crate::session::Session;
+use crate::session::record::{Origin, Record};
+use crate::session::table::{Key, LISTS, Table};
+use crate::{catalogue, protocol};
+
+/// What a capture held, told when it ends.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    pub packets: u64,
+    pub bytes: u64,
+    pub sessions: u64,
+    /// Times of the earliest and the latest packet, ms since 1970.
+    pub first_ms: Option<i64>,
+    pub last_ms: Option<i64>,
+    /// Sessions a protocol was found in.
+    pub protocols: BTreeMap<&'static str, u64>,
+    /// Occurrences of each anomaly, of sessions and of the file.
+    pub anomalies: BTreeMap<String, u64>,
+    pub linktypes: Vec<u16>,
+}
+
+/// Lists of the table, by idle time.
+#[derive(Clone, Copy)]
+enum Idle {
+    Tcp,
+    Closing,
+    Udp,
+    Icmp,
+    Other,
+}
+
+const IDLE_SECONDS: [u64; LISTS] = [TCP_IDLE, TCP_CLOSING, UDP_IDLE, ICMP_IDLE, OTHER_IDLE];
+
+fn idle_list(session: &Session) -> u8 {
+    let idle = match session.class {
+        Class::Tcp if session.closed() => Idle::Closing,
+        Class::Tcp | Class::Sctp => Idle::Tcp,
+        Class::Udp => Idle::Udp,
+        Class::Icmp => Idle::Icmp,
+        _ => Idle::Other,
+    };
+    idle as u8
+}
+
+/// Sessions being counted.
+pub struct Pipeline {
+    table: Table,
+    origin: Origin,
+    now_ns: u64,
+    /// Finished sessions, for the caller to take.
+    pub done: Vec<Record>,
+    pub summary: Summary,
+}
+
+impl Pipeline {
+    pub fn new(origin: Origin) -> Pipeline {
+        catalogue::get();
+        Pipeline { table: Table::new(), origin, now_ns: 0, done: Vec::new(), summary: Summary::default() }
+    }
+
+    /// Takes a dissected packet.
+    pub fn packet(&mut self, packet: &Packet<'_>) {
+        self.clock(packet.time_ns);
+        let key = key(packet);
+        let at = match self.find(&key, packet) {
+            Some(at) => at,
+            None => {
+                self.make_room();
+                let session = Box::new(Session::new(key, packet));
+                let list = idle_list(&session);
+                self.table.insert(session, list)
+            }
+        };
+        let Some(session) = self.table.get(at) else { return };
+        session.packet(packet);
+        let full = session.positions.len() >= MAX_SEGMENT_PACKETS || session.old();
+        let list = idle_list(session);
+        if full {
+            let record = Record::new(session, &self.origin, true);
+            session.next_segment();
+            self.push(record);
+        }
+        self.table.touch(at, list);
+    }
+
+    /// The open session of `key`, unless the packet opens another connection of the same ends.
+    fn find(&mut self, key: &Key, packet: &Packet<'_>) -> Option<u32> {
+        let at = self.table.find(key)?;
+        let other = self.table.get(at)?.tcp.as_ref().is_some_and(|tcp| tcp.is_other_connection(&packet.tcp));
+        if other {
+            self.close(at);
+            return None;
+        }
+        Some(at)
+    }
+
+    /// Ends sessions that were idle too long at this time.
+    fn clock(&mut self, now_ns: u64) {
+        self.now_ns = self.now_ns.max(now_ns);
+        for list in 0..LISTS as u8 {
+            let limit = IDLE_SECONDS[list as usize] * 1_000_000_000;
+            while let Some((at, session)) = self.table.oldest(list) {
+                if self.now_ns.saturating_sub(session.last_ns) <= limit {
+                    break;
+                }
+                self.close(at);
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.table.len() < MAX_OPEN_SESSIONS {
+            return;
+        }
+        let oldest = (0..LISTS as u8).filter_map(|list| self.table.oldest(list)).min_by_key(|(_, s)| s.last_ns);
+        if let Some((at, _)) = oldest {
+            *self.summary.anomalies.entry("too-many-open-sessions".into()).or_default() += 1;
+            self.close(at);
+        }
+    }
+
+    fn close(&mut self, at: u32) {
+        let Some(mut session) = self.table.remove(at) else { return };
+        session.finish();
+        if session.positions.is_empty() {
+            return;
+        }
+        let record = Record::new(&mut session, &self.origin, false);
+        self.push(record);
+    }
+
+    fn push(&mut self, record: Record) {
+        self.summary.sessions += 1;
+        for name in &record.protocols {
+            *self.summary.protocols.entry(name).or_default() += 1;
+        }
+        if let Some(crate::values::Values::Texts(names)) = record.fields.get(&protocol::ANOMALY) {
+            for name in &names.items {
+                match self.summary.anomalies.get_mut(&**name) {
+                    Some(count) => *count += 1,
+                    None => *self.summary.anomalies.entry(name.to_string()).or_default() += 1,
+                }
+            }
+        }
+        self.done.push(record);
+    }
+
+    /// Ends all sessions, the longest idle first.
+    pub fn finish(&mut self) {
+        for list in 0..LISTS as u8 {
+            while let Some((at, _)) = self.table.oldest(list) {
+                self.close(at);
+            }
+        }
+    }
+}
+
+fn key(packet: &Packet<'_>) -> Key {
+    let class = match packet.class {
+        // ICMP, TCP and UDP of both IP versions differ by their addresses already.
+        Class::Icmp => Class::Icmp as u32,
+        other => other as u32,
+    };
+    let number = if packet.has_ip { u32::from(packet.protocol) } else { u32::from(packet.ethertype) };
+    let vlans = packet.vlans.iter().fold(0u32, |all, (id, _)| all << 13 | u32::from(*id) << 1 | 1);
+    let mut ends = if packet.has_ip {
+        [(packet.source, packet.source_port), (packet.destination, packet.destination_port)]
+    } else {
+        [(0, 0), (0, 0)]
+    };
+    if ends[0] > ends[1] {
+        ends.swap(0, 1);
+    }
+    Key { low: ends[0], high: ends[1], kind: class << 16 | number, vlans }
+}
+
+/// Reads a capture to its end in steps.
+pub struct Decoder {
+    capture: Capture,
+    fragments: Fragments,
+    pub pipeline: Pipeline,
+    ended: bool,
+}
+
+impl Decoder {
+    pub fn new(source: Box<dyn io::Read + Send>, origin: Origin) -> io::Result<Decoder> {
+        let capture = Capture::new(source)?;
+        Ok(Decoder { capture, fragments: Fragments::default(), pipeline: Pipeline::new(origin), ended: false })
+    }
+
+    /// `pcap` or `pcapng`.
+    pub fn format(&self) -> &'static str {
+        self.capture.format()
+    }
+
+    /// Decodes until `wanted` sessions are finished or the file ends; gives the finished ones, none at the end.
+    pub fn next_batch(&mut self, wanted: usize) -> Vec<Record> {
+        while !self.ended && self.pipeline.done.len() < wanted {
+            self.step();
+        }
+        let rest = self.pipeline.done.len().min(wanted);
+        let tail = self.pipeline.done.split_off(rest);
+        std::mem::replace(&mut self.pipeline.done, tail)
+    }
+
+    fn step(&mut self) {
+        let why = match self.capture.next() {
+            Ok(Item::Packet(raw)) => {
+                count(&mut self.pipeline.summary, &raw);
+                let pipeline = &mut self.pipeline;
+                return dissect(&raw, &mut self.fragments, &mut |packet| pipeline.packet(packet));
+            }
+            Ok(Item::End(why)) => why,
+            Err(_) => Some("unreadable-source"),
+        };
+        self.ended = true;
+        self.pipeline.finish();
+        let anomalies = &mut self.pipeline.summary.anomalies;
+        if let Some(why) = why {
+            *anomalies.entry(why.into()).or_default() += 1;
+        }
+        if self.fragments.incomplete() > 0 {
+            *anomalies.entry("ip-fragments-incomplete".into()).or_default() += self.fragments.incomplete();
+        }
+    }
+}
+
+fn count(summary: &mut Summary, raw: &RawPacket<'_>) {
+    summary.packets += 1;
+    summary.bytes += raw.data.len() as u64;
+    let ms = (raw.time_ns / 1_000_000) as i64;
+    summary.first_ms = Some(summary.first_ms.map_or(ms, |first| first.min(ms)));
+    summary.last_ms = Some(summary.last_ms.map_or(ms, |last| last.max(ms)));
+    if !summary.linktypes.contains(&raw.linktype) {
+        summary.linktypes.push(raw.linktype);
+    }
+}

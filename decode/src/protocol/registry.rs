@@ -1,0 +1,111 @@
+//! All protocols, and the tables that lead the first bytes of a session to them.
+
+use std::sync::OnceLock;
+
+use super::{Begin, Direction, Flow, Protocol, Signature, Transport};
+
+/// Every protocol; one line each.
+pub static PROTOCOLS: &[&Protocol] = &[];
+
+/// One fixed-bytes signature.
+struct Prefix {
+    offset: usize,
+    bytes: &'static [u8],
+    begin: Begin,
+}
+
+/// Signatures of one transport, arranged for looking up.
+#[derive(Default)]
+struct Table {
+    /// By first byte, for signatures at offset 0.
+    first: Vec<Vec<Prefix>>,
+    elsewhere: Vec<Prefix>,
+    ports: Vec<(u16, Begin)>,
+    any: Vec<Begin>,
+}
+
+impl Table {
+    fn new() -> Table {
+        Table { first: (0..256).map(|_| Vec::new()).collect(), ..Table::default() }
+    }
+
+    fn add(&mut self, offset: usize, bytes: &'static [u8], begin: Begin) {
+        let prefix = Prefix { offset, bytes, begin };
+        match (offset, bytes.first()) {
+            (0, Some(&byte)) => self.first[byte as usize].push(prefix),
+            _ => self.elsewhere.push(prefix),
+        }
+    }
+
+    fn classify(&self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
+        let Some(&byte) = data.first() else { return };
+        for prefix in self.first[byte as usize].iter().chain(&self.elsewhere) {
+            if data.get(prefix.offset..).is_some_and(|rest| rest.starts_with(prefix.bytes)) {
+                (prefix.begin)(flow, direction, data);
+            }
+        }
+        let ports = [flow.ends.source_port, flow.ends.destination_port];
+        for (port, begin) in &self.ports {
+            if ports.contains(port) {
+                begin(flow, direction, data);
+            }
+        }
+        for begin in &self.any {
+            begin(flow, direction, data);
+        }
+    }
+}
+
+/// The look-up tables.
+pub struct Registry {
+    tcp: Table,
+    udp: Table,
+    sctp: Table,
+    ip: Vec<(u8, Begin)>,
+    ethernet: Vec<(u16, Begin)>,
+}
+
+impl Registry {
+    fn new() -> Registry {
+        let mut r =
+            Registry { tcp: Table::new(), udp: Table::new(), sctp: Table::new(), ip: Vec::new(), ethernet: Vec::new() };
+        for signature in PROTOCOLS.iter().flat_map(|p| p.signatures) {
+            match *signature {
+                Signature::Tcp(offset, bytes, begin) => r.tcp.add(offset, bytes, begin),
+                Signature::Udp(offset, bytes, begin) => r.udp.add(offset, bytes, begin),
+                Signature::TcpPort(port, begin) => r.tcp.ports.push((port, begin)),
+                Signature::UdpPort(port, begin) => r.udp.ports.push((port, begin)),
+                Signature::TcpAny(begin) => r.tcp.any.push(begin),
+                Signature::UdpAny(begin) => r.udp.any.push(begin),
+                Signature::SctpPort(port, begin) => r.sctp.ports.push((port, begin)),
+                Signature::SctpAny(begin) => r.sctp.any.push(begin),
+                Signature::IpProtocol(number, begin) => r.ip.push((number, begin)),
+                Signature::EtherType(number, begin) => r.ethernet.push((number, begin)),
+            }
+        }
+        r
+    }
+
+    /// Runs every signature that fits `data` at the session's transport.
+    pub fn classify(&self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
+        match flow.ends.transport {
+            Transport::Tcp => self.tcp.classify(flow, direction, data),
+            Transport::Udp => self.udp.classify(flow, direction, data),
+            Transport::Sctp => self.sctp.classify(flow, direction, data),
+            Transport::Ip(number) => begin_all(&self.ip, number, flow, direction, data),
+            Transport::Ethernet(number) => begin_all(&self.ethernet, number, flow, direction, data),
+        }
+    }
+}
+
+fn begin_all<T: PartialEq>(list: &[(T, Begin)], key: T, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
+    for (_, begin) in list.iter().filter(|(k, _)| *k == key) {
+        begin(flow, direction, data);
+    }
+}
+
+/// The tables, made once.
+pub fn get() -> &'static Registry {
+    static REGISTRY: OnceLock<Registry> = OnceLock::new();
+    REGISTRY.get_or_init(Registry::new)
+}

@@ -1,0 +1,303 @@
+//! A session: what is counted while its packets pass, and how its data reach the parsers.
+
+pub mod community;
+pub mod fields;
+pub mod record;
+pub mod table;
+pub mod tcp;
+
+use smallvec::SmallVec;
+
+use crate::layers::{Address, Class, Mac, Packet, ip_addr};
+use crate::limits::{MAX_PARSERS, TCP_SPLIT};
+use crate::protocol::{Direction, Ends, Flow, Parser, Status, Transport};
+use crate::values::Fields;
+use table::Key;
+
+/// One direction's counters.
+#[derive(Clone, Debug, Default)]
+pub struct Side {
+    pub packets: u64,
+    pub bytes: u64,
+    pub data_bytes: u64,
+    pub payload8: SmallVec<[u8; 8]>,
+    pub ttl: SmallVec<[u8; 4]>,
+    pub dscp: SmallVec<[u8; 4]>,
+    pub macs: SmallVec<[Mac; 1]>,
+    pub outer_macs: SmallVec<[Mac; 1]>,
+    pub outer_ips: SmallVec<[Address; 1]>,
+    /// Bytes handed to parsers.
+    offset: u64,
+    classified: bool,
+}
+
+/// An open session.
+pub struct Session {
+    pub key: Key,
+    pub class: Class,
+    pub has_ip: bool,
+    pub source: Address,
+    pub destination: Address,
+    pub source_port: u16,
+    pub destination_port: u16,
+    pub protocol: u8,
+    pub ethertype: u16,
+    pub vlans: SmallVec<[(u16, bool); 2]>,
+    pub vni: SmallVec<[u32; 1]>,
+    pub first_ns: u64,
+    pub last_ns: u64,
+    /// When this segment began; a TCP session is split `TCP_SPLIT` later.
+    segment_ns: u64,
+    pub segment: u32,
+    /// Position of the session's first packet, for its identity.
+    pub first_position: u64,
+    pub sides: [Side; 2],
+    pub positions: Vec<u64>,
+    pub lengths: Vec<u32>,
+    pub tcp: Option<Box<tcp::State>>,
+    pub protocols: Vec<&'static str>,
+    pub fields: Fields,
+    parsers: Vec<Box<dyn Parser>>,
+    pub root: Option<String>,
+}
+
+fn add<const N: usize, T: PartialEq + Copy>(set: &mut SmallVec<[T; N]>, value: T)
+where
+    [T; N]: smallvec::Array<Item = T>,
+{
+    const MAX: usize = 64;
+    if !set.contains(&value) && set.len() < MAX {
+        set.push(value);
+    }
+}
+
+impl Session {
+    /// A session opened by `packet`; a SYN-ACK that comes first was sent by the destination.
+    pub fn new(key: Key, packet: &Packet<'_>) -> Session {
+        let reversed = packet.class == Class::Tcp && packet.tcp.flags & 0x12 == 0x12;
+        let mut ends = [(packet.source, packet.source_port), (packet.destination, packet.destination_port)];
+        if reversed {
+            ends.swap(0, 1);
+        }
+        Session {
+            key,
+            class: packet.class,
+            has_ip: packet.has_ip,
+            source: ends[0].0,
+            destination: ends[1].0,
+            source_port: ends[0].1,
+            destination_port: ends[1].1,
+            protocol: packet.protocol,
+            ethertype: packet.ethertype,
+            vlans: packet.vlans.clone(),
+            vni: SmallVec::new(),
+            first_ns: packet.time_ns,
+            last_ns: packet.time_ns,
+            segment_ns: packet.time_ns,
+            segment: 1,
+            first_position: packet.parts[0].position,
+            sides: Default::default(),
+            positions: Vec::new(),
+            lengths: Vec::new(),
+            tcp: (packet.class == Class::Tcp).then(Box::default),
+            protocols: Vec::new(),
+            fields: Fields::default(),
+            parsers: Vec::new(),
+            root: None,
+        }
+    }
+
+    fn direction(&self, packet: &Packet<'_>) -> Direction {
+        let forward = if self.has_ip {
+            packet.source == self.source && packet.source_port == self.source_port
+        } else {
+            true
+        };
+        if forward { Direction::Client } else { Direction::Server }
+    }
+
+    /// Counts a packet and lets the parsers see its data.
+    pub fn packet(&mut self, packet: &Packet<'_>) {
+        let direction = self.direction(packet);
+        self.last_ns = self.last_ns.max(packet.time_ns);
+        self.first_ns = self.first_ns.min(packet.time_ns);
+        self.count(packet, direction);
+        for name in packet.tunnels.iter().copied().chain(base_protocol(packet)) {
+            if !self.protocols.contains(&name) {
+                self.protocols.push(name);
+            }
+        }
+        if let Some(anomaly) = packet.anomaly {
+            self.fields.text(&crate::protocol::ANOMALY, anomaly);
+        }
+        if self.tcp.is_some() {
+            self.tcp_packet(packet, direction);
+        } else {
+            self.sides[direction as usize].data_bytes += u64::from(packet.payload_length);
+            self.feed(direction, packet.payload);
+        }
+    }
+
+    fn count(&mut self, packet: &Packet<'_>, direction: Direction) {
+        for part in &packet.parts {
+            self.positions.push(part.position);
+            self.lengths.push(part.captured + 16);
+        }
+        let (here, there) = (direction as usize, direction.opposite() as usize);
+        let side = &mut self.sides[here];
+        side.packets += packet.parts.len() as u64;
+        side.bytes += packet.wire_length();
+        if packet.has_ip {
+            add(&mut side.ttl, packet.ttl);
+            if packet.dscp != 0 {
+                add(&mut side.dscp, packet.dscp);
+            }
+        }
+        if let Some((destination, source)) = packet.macs {
+            add(&mut self.sides[here].macs, source);
+            add(&mut self.sides[there].macs, destination);
+        }
+        for &(destination, source) in &packet.outer_macs {
+            add(&mut self.sides[here].outer_macs, source);
+            add(&mut self.sides[there].outer_macs, destination);
+        }
+        for outer in &packet.outer {
+            add(&mut self.sides[here].outer_ips, outer.source);
+            add(&mut self.sides[there].outer_ips, outer.destination);
+        }
+        for &vni in &packet.vni {
+            add(&mut self.vni, vni);
+        }
+    }
+
+    fn tcp_packet(&mut self, packet: &Packet<'_>, direction: Direction) {
+        let Some(mut tcp) = self.tcp.take() else { return };
+        tcp.observe(packet, direction);
+        tcp.payload(packet, direction, &mut |chunk| self.tcp_chunk(direction, chunk));
+        self.tcp = Some(tcp);
+    }
+
+    fn tcp_chunk(&mut self, direction: Direction, chunk: tcp::Chunk<'_>) {
+        match chunk {
+            tcp::Chunk::Data(data) => {
+                self.sides[direction as usize].data_bytes += data.len() as u64;
+                self.feed(direction, data);
+            }
+            tcp::Chunk::Gap(bytes) => {
+                self.with_flow(direction, |parsers, flow| {
+                    parsers.retain_mut(|parser| parser.gap(flow, direction, bytes) == Status::More);
+                });
+                self.sides[direction as usize].offset += bytes;
+            }
+        }
+    }
+
+    /// Hands data to the parsers, after classifying them when they are the direction's first.
+    fn feed(&mut self, direction: Direction, data: &[u8]) {
+        let side = &mut self.sides[direction as usize];
+        if data.is_empty() {
+            return;
+        }
+        if side.payload8.is_empty() && matches!(self.class, Class::Tcp | Class::Udp | Class::Sctp) {
+            side.payload8.extend_from_slice(&data[..data.len().min(8)]);
+        }
+        let first = !std::mem::replace(&mut side.classified, true);
+        self.with_flow(direction, |parsers, flow| {
+            parsers.retain_mut(|parser| parser.data(flow, direction, data) == Status::More);
+            if first {
+                flow.classify(direction, data);
+            }
+        });
+        self.sides[direction as usize].offset += data.len() as u64;
+    }
+
+    fn with_flow(&mut self, direction: Direction, work: impl FnOnce(&mut Vec<Box<dyn Parser>>, &mut Flow<'_>)) {
+        let mut flow = Flow {
+            ends: self.ends(),
+            offset: self.sides[direction as usize].offset,
+            fields: &mut self.fields,
+            protocols: &mut self.protocols,
+            added: Vec::new(),
+            depth: 0,
+        };
+        work(&mut self.parsers, &mut flow);
+        self.parsers.append(&mut flow.added);
+        self.parsers.truncate(MAX_PARSERS);
+    }
+
+    fn ends(&self) -> Ends {
+        Ends {
+            transport: match self.class {
+                Class::Tcp => Transport::Tcp,
+                Class::Udp => Transport::Udp,
+                Class::Sctp => Transport::Sctp,
+                Class::Icmp | Class::Ip | Class::CorruptIp => Transport::Ip(self.protocol),
+                _ => Transport::Ethernet(self.ethertype),
+            },
+            source: self.has_ip.then(|| ip_addr(self.source)),
+            destination: self.has_ip.then(|| ip_addr(self.destination)),
+            source_port: self.source_port,
+            destination_port: self.destination_port,
+            now_ns: self.last_ns,
+            first_ns: self.first_ns,
+        }
+    }
+
+    /// Whether the session is over and only waits for stragglers.
+    pub fn closed(&self) -> bool {
+        self.tcp.as_ref().is_some_and(|tcp| tcp.closed())
+    }
+
+    /// Whether the time has come to write a segment of a long session.
+    pub fn old(&self) -> bool {
+        self.tcp.is_some() && self.last_ns.saturating_sub(self.segment_ns) >= TCP_SPLIT * 1_000_000_000
+    }
+
+    /// Ends the session: what is held is handed on, the parsers write what they hold.
+    pub fn finish(&mut self) {
+        if let Some(mut tcp) = self.tcp.take() {
+            for direction in [Direction::Client, Direction::Server] {
+                tcp.flush(direction, &mut |chunk| self.tcp_chunk(direction, chunk));
+            }
+            if tcp.gap {
+                self.fields.text(&crate::protocol::ANOMALY, "tcp-gap");
+            }
+            self.tcp = Some(tcp);
+        }
+        self.with_flow(Direction::Client, |parsers, flow| {
+            parsers.iter_mut().for_each(|parser| parser.finish(flow));
+            parsers.clear();
+        });
+    }
+
+    /// Starts the next segment of the same session: counters begin anew, what names the session stays.
+    pub fn next_segment(&mut self) {
+        self.segment += 1;
+        self.segment_ns = self.last_ns;
+        self.positions.clear();
+        self.lengths.clear();
+        for side in &mut self.sides {
+            (side.packets, side.bytes, side.data_bytes) = (0, 0, 0);
+            side.ttl.clear();
+            side.dscp.clear();
+        }
+        if let Some(tcp) = &mut self.tcp {
+            tcp.next_segment();
+        }
+        self.fields.keep(&[&crate::protocol::TAGS, &crate::protocol::USER]);
+    }
+}
+
+/// The protocol every packet of a class names.
+fn base_protocol(packet: &Packet<'_>) -> Option<&'static str> {
+    match packet.class {
+        Class::Tcp => Some("tcp"),
+        Class::Udp => Some("udp"),
+        Class::Sctp => Some("sctp"),
+        Class::Icmp => Some("icmp"),
+        Class::CorruptIp => Some("corrupt-ip"),
+        Class::UnknownEthernet => Some("unknown-ether"),
+        Class::CorruptEthernet => Some("corrupt-ether"),
+        Class::Ip | Class::Ethernet => None,
+    }
+}
