@@ -3,6 +3,9 @@
 //! A protocol is one file (or folder) here: its fields as `static`s, its signatures, its parser. It is added to
 //! `registry::PROTOCOLS` by one line.
 
+pub mod declare;
+pub mod dns;
+pub mod reader;
 pub mod registry;
 #[cfg(test)]
 pub mod testing;

@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 use super::{Begin, Direction, Flow, Protocol, Signature, Transport};
 
 /// Every protocol; one line each.
-pub static PROTOCOLS: &[&Protocol] = &[];
+pub static PROTOCOLS: &[&Protocol] = &[
+    &super::dns::PROTOCOL,
+];
 
 /// One fixed-bytes signature.
 struct Prefix {
