@@ -1,1 +1,1 @@
-"""The sniffing host's agent: keeps tcpdump running, journals its closed chunks, ships them."""
+"""The agent on a sniffing host: captures with tcpdump, keeps closed chunks, ships them, prunes what was received."""

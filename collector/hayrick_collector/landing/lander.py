@@ -58,16 +58,20 @@ class Transfer:
 
 @dataclass
 class Lander:
-    """`step(event, now_ms)` returns the commands to carry out, in order."""
+    """`step(event, now_ms)` returns the commands to carry out, in order. `boot` names this process.
+
+    Times are milliseconds of a clock that never jumps; `epoch_ms` is what to add for the time of day.
+    """
 
     boot: str
     software: str
+    epoch_ms: int = 0
     limits: Limits = field(default_factory=Limits)
     peers: dict[bytes, Peer] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)
 
     def step(self, event: ev.Event, now_ms: int) -> list[ev.Command]:
-        """Take one event; times are epoch milliseconds."""
+        """Take one event."""
         commands: list[ev.Command] = self._handlers[type(event)](self, event, now_ms)
         return commands
 
@@ -103,12 +107,12 @@ class Lander:
             )
             return [ev.Count("refused_version"), ev.Send(event.route, wire.Refused("version", reason))]
         self.peers[event.route] = Peer(event.sensor, now_ms)
-        welcome = wire.Welcome(version, self.software, self.boot, now_ms, self.limits.heartbeat_ms)
+        welcome = wire.Welcome(version, self.software, self.boot, now_ms + self.epoch_ms, self.limits.heartbeat_ms)
         return [ev.Send(event.route, welcome)]
 
     def _heartbeat(self, route: bytes, peer: Peer, beat: wire.Heartbeat, now_ms: int) -> list[ev.Command]:
-        report = {**beat.report, "clock_skew_ms": beat.sent_ms - now_ms}
-        return [ev.Seen(peer.sensor, report), ev.Send(route, wire.Pulse(now_ms, beat.sent_ms))]
+        report = {**beat.report, "clock_skew_ms": beat.sent_ms - now_ms - self.epoch_ms}
+        return [ev.Seen(peer.sensor, report), ev.Send(route, wire.Pulse(now_ms + self.epoch_ms, beat.sent_ms))]
 
     def _garbled(self, event: ev.Garbled, now_ms: int) -> list[ev.Command]:
         return [ev.Count("garbled_message"), ev.Send(event.route, wire.Refused("garbled", event.reason[:200]))]

@@ -55,7 +55,7 @@ class Landing:
         self.counters: Counter[str] = Counter()
         self.address = ""
         self._sink = sink
-        self._lander = Lander(secrets.token_hex(8), __version__, settings.limits)
+        self._lander = Lander(secrets.token_hex(8), __version__, limits=settings.limits)
         self._parts: dict[str, Part] = {}
         self._events: deque[ev.Event] = deque()
         self._busy = False
@@ -138,7 +138,9 @@ class Landing:
         self._busy = True
         try:
             while self._events:
-                for command in self._lander.step(self._events.popleft(), _now_ms()):
+                now_ms = time.monotonic_ns() // 1_000_000
+                self._lander.epoch_ms = time.time_ns() // 1_000_000 - now_ms
+                for command in self._lander.step(self._events.popleft(), now_ms):
                     self._carry_out(command)
         finally:
             self._busy = False
@@ -168,7 +170,8 @@ class Landing:
         if isinstance(command.message, wire.Refused):
             log.warning("refused: %s", command.message.reason)
         frames = [command.route, *wire.encode(command.message)]
-        error = self._socket.send_multipart(frames, zmq.NOBLOCK).exception()  # done at once, because of NOBLOCK
+        sent = asyncio.ensure_future(self._socket.send_multipart(frames, zmq.NOBLOCK))
+        error = sent.exception()  # it is done already, because of NOBLOCK
         if isinstance(error, zmq.ZMQError):
             self.counters["unreachable"] += 1
             self._events.append(ev.Lost(command.route))
@@ -237,7 +240,3 @@ def _user_id(frame: zmq.Frame) -> str:
         return str(frame.get("User-Id"))
     except zmq.ZMQError:
         return ""
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,0 +1,270 @@
+"""The sensor at work: tcpdumps, folder watches, journal, spool, shipper and link, wired together on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections import Counter, deque
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from hayrick_common import __version__, wire
+from hayrick_common.keys import read_pair
+from hayrick_sensor import shipper_events as ship
+from hayrick_sensor import spool_events as spool
+from hayrick_sensor import tcpdump
+from hayrick_sensor.blocks import read_block
+from hayrick_sensor.capture import Capture
+from hayrick_sensor.config import MEGABYTE, SensorSettings, StreamSettings
+from hayrick_sensor.journal import Journal
+from hayrick_sensor.layout import Layout, stamp_of
+from hayrick_sensor.link import Link
+from hayrick_sensor.measure import Measure, measure
+from hayrick_sensor.report import build_report, free_bytes, write_status
+from hayrick_sensor.shipper import Limits, Shipper
+from hayrick_sensor.spool import Spool
+from hayrick_sensor.watch import FolderWatch
+
+log = logging.getLogger(__name__)
+SPACE_SECONDS = 5
+BLOCKS_QUEUED = 64
+
+
+class Agent:
+    """`run()` until `stop()`; raises what it cannot go on after, such as a journal that does not take a write."""
+
+    def __init__(self, settings: SensorSettings) -> None:
+        self.settings = settings
+        self.layout = Layout(settings.spool)
+        self.layout.make([each.name for each in settings.streams])
+        self.journal = Journal(self.layout.journal, settings.name)
+        self.counters: Counter[str] = Counter()
+        self.complaints: dict[str, str] = {}
+        self.clock: ship.Clock | None = None
+        self.spool = self._make_spool()
+        limits = Limits(heartbeat_ms=settings.heartbeat_seconds * 1000)
+        self.shipper = Shipper(settings.name, __version__, secrets.token_hex(8), limits=limits)
+        keys = read_pair(settings.keys_folder, "sensor")
+        self.link = Link(settings.collector.address, settings.collector.key(), keys)
+        self.captures: dict[str, Capture] = {}
+        self._spool_events: deque[spool.Event] = deque()
+        self._examine: asyncio.Queue[spool.FileClosed] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[ship.Command] = asyncio.Queue()
+        self._stopping = asyncio.Event()
+        self._working = False
+
+    def _make_spool(self) -> Spool:
+        budgets = {
+            each.name: spool.Budget(each.ring_megabytes * MEGABYTE, not each.adopted, not each.adopted or each.delete)
+            for each in self.settings.streams
+        }
+        floor = self.settings.keep_free_megabytes * MEGABYTE
+        return Spool(self.settings.name, budgets, floor, self.journal.next_sequences(), taken=self.journal.taken())
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until `stop()` is called; ends every tcpdump before it returns."""
+        known = [each for each in self.journal.live() if each.manifest.chunk.stream in self.spool.budgets]
+        for command in self.spool.restore(known):
+            self._carry_out(command)
+        self.layout.sweep(known)
+        scheduler = self._schedule()
+        work: list[Coroutine[Any, Any, None]] = [self._ship(), self._send(), self._measure()]
+        work += [self._stream(each) for each in self.settings.streams]
+        tasks = [asyncio.ensure_future(each) for each in work]
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
+        finally:
+            scheduler.shutdown(wait=False)
+            await self._end([*tasks, stopping])
+
+    def stop(self) -> None:
+        """Make `run` return."""
+        self._stopping.set()
+
+    async def _end(self, tasks: list[asyncio.Task[Any]]) -> None:
+        await asyncio.gather(*(each.stop() for each in self.captures.values()))
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=10)
+        self.link.close()
+        self.journal.close()
+
+    def _schedule(self) -> AsyncIOScheduler:
+        scheduler = AsyncIOScheduler()
+        scheduler.add_job(self._look_at_space, "interval", seconds=SPACE_SECONDS)
+        scheduler.add_job(self._write_status, "interval", seconds=SPACE_SECONDS)
+        scheduler.start()
+        return scheduler
+
+    async def _look_at_space(self) -> None:
+        self._take(spool.Space(free_bytes(self.layout.root)))
+
+    async def _write_status(self) -> None:
+        write_status(self.layout.status, build_report(self))
+
+    # --- streams --------------------------------------------------------------------------------------------------
+
+    async def _stream(self, stream: StreamSettings) -> None:
+        if stream.folder:
+            watch = FolderWatch(stream.folder, stream.pattern)
+            await self._watch(stream, watch)
+            return
+        folder = self.layout.open_folder(stream.name)
+        capture: Capture
+        watch = FolderWatch(folder, "*.pcap*", lambda: capture.held())
+        capture = Capture(stream, folder, self.layout.run, watch.rescan)
+        self.captures[stream.name] = capture
+        await capture.end_orphan()
+        capturing = asyncio.ensure_future(capture.run())
+        try:
+            await self._watch(stream, watch)
+        finally:
+            capturing.cancel()
+
+    async def _watch(self, stream: StreamSettings, watch: FolderWatch) -> None:
+        async for path in watch.closed():
+            with contextlib.suppress(FileNotFoundError):
+                source = str(path) if stream.adopted else path.name
+                stamp = stamp_of(path) if stream.adopted else ""
+                self._take(spool.FileClosed(stream.name, source, stamp))
+
+    async def _measure(self) -> None:
+        """One file at a time, so that measuring never takes more than one core."""
+        while True:
+            event = await self._examine.get()
+            path = self.layout.source(event.stream, event.source)
+            found, closed_ms = await asyncio.to_thread(_measure, path)
+            gap_ms = self._gap(event.stream, event.source)
+            self._take(spool.Measured(event.stream, event.source, event.stamp, found, closed_ms, gap_ms))
+
+    def _gap(self, stream: str, source: str) -> int:
+        capture = self.captures.get(stream)
+        return capture.gaps.pop(tcpdump.launch_of(source), 0) if capture else 0
+
+    # --- spool's commands -----------------------------------------------------------------------------------------
+
+    def _take(self, event: spool.Event) -> None:
+        self._spool_events.append(event)
+        if self._working:
+            return
+        self._working = True
+        try:
+            while self._spool_events:
+                for command in self.spool.step(self._spool_events.popleft()):
+                    self._carry_out(command)
+        finally:
+            self._working = False
+
+    def _carry_out(self, command: spool.Command) -> None:
+        if isinstance(command, spool.Examine):
+            self._examine.put_nowait(command.event)
+        elif isinstance(command, spool.Record):
+            self.journal.record(command.entry)
+        elif isinstance(command, spool.Settle):
+            self._settle(command.entry)
+        elif isinstance(command, spool.Ship):
+            landed = command.entry.state == spool.LANDED
+            self._step(ship.Added(command.entry.manifest, landed))
+        elif isinstance(command, spool.Mark):
+            self.journal.mark(command.key, command.state, _epoch_ms(), command.note)
+        elif isinstance(command, spool.Withdraw):
+            self._step(ship.Withdrawn(command.key))
+        elif isinstance(command, spool.Remove):
+            self.layout.remove(command.path)
+        else:
+            self.journal.count(command.name, command.amount)
+
+    def _settle(self, entry: spool.Entry) -> None:
+        if not self.layout.settle(entry):
+            self._take(spool.Missing(entry.key, "its file has vanished from the sensor"))
+
+    # --- shipper's commands ---------------------------------------------------------------------------------------
+
+    async def _ship(self) -> None:
+        async for event in self.link.events():
+            self._step(event)
+
+    def _step(self, event: ship.Event) -> None:
+        now_ms = time.monotonic_ns() // 1_000_000
+        self.shipper.epoch_ms = _epoch_ms() - now_ms
+        if isinstance(event, (ship.Connected, ship.Disconnected)):
+            self._forget_outgoing()
+        for command in self.shipper.step(event, now_ms):
+            if isinstance(command, (ship.Send, ship.SendBlock, ship.Beat)):
+                self._queue(command)
+            else:
+                self._obey(command)
+
+    def _forget_outgoing(self) -> None:
+        """What was meant for one connection must not go out on the next."""
+        while not self._outgoing.empty():
+            self._outgoing.get_nowait()
+
+    def _queue(self, command: ship.Command) -> None:
+        if isinstance(command, ship.SendBlock) and self._outgoing.qsize() >= BLOCKS_QUEUED:
+            self.counters["dropped_requests"] += 1
+        else:
+            self._outgoing.put_nowait(command)
+
+    def _obey(self, command: ship.Command) -> None:
+        if isinstance(command, ship.Note):
+            offered = command.state == spool.OFFERED
+            self._take(spool.Offered(command.key) if offered else spool.Received(command.key, command.state))
+        elif isinstance(command, ship.Lose):
+            self._take(spool.Missing(command.key, command.reason))
+        elif isinstance(command, ship.Complain):
+            log.warning("collector refuses %s: %s", command.key or "this sensor", command.reason)
+            self.complaints[command.code] = command.reason
+        elif isinstance(command, ship.Clock):
+            self.clock = command
+            self.complaints.clear()
+        elif isinstance(command, ship.Reconnect):
+            self.link.reconnect()
+        elif isinstance(command, ship.Count):
+            self.counters[command.name] += command.amount
+
+    async def _send(self) -> None:
+        """Send in order; what does not go out is dropped, since every exchange is safe to repeat."""
+        while True:
+            command = await self._outgoing.get()
+            if isinstance(command, ship.SendBlock):
+                await self._send_block(command)
+            elif isinstance(command, ship.Beat):
+                await self.link.send(wire.Heartbeat(_epoch_ms(), build_report(self)))
+            elif isinstance(command, ship.Send):
+                await self.link.send(command.message)
+
+    async def _send_block(self, command: ship.SendBlock) -> None:
+        entry = self.spool.entries.get(command.key)
+        if entry is None:
+            return
+        try:
+            body = await asyncio.to_thread(read_block, self.layout.file(entry), entry, command.offset, command.length)
+        except (OSError, ValueError) as error:
+            self._step(ship.Unreadable(command.key, str(error)[:200]))
+            return
+        await self.link.send(wire.Block(command.key, command.offset, "raw", body))
+
+
+def _measure(path: Path) -> tuple[Measure | None, int]:
+    """The measure, and when the file was last written (epoch milliseconds); no measure if it has vanished."""
+    try:
+        closed_ms = path.stat().st_mtime_ns // 1_000_000
+        return measure(path), closed_ms
+    except FileNotFoundError:
+        return None, 0
+
+
+def _epoch_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,107 @@
+"""A sensor's settings file: who it is, what it captures, where it ships to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hayrick_common.chunk import IMPORT_STREAM, check_name
+from hayrick_common.config import load_settings, setting
+from hayrick_common.errors import KeyFileError
+from hayrick_common.keys import check_key, read_public
+
+DEFAULT_PATH = Path("/etc/hayrick/sensor.toml")
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class CollectorSettings:
+    """Where chunks go."""
+
+    address: str = setting(about="the collector's address, such as tcp://10.0.0.5:8006", pattern=r"(tcp|ipc)://.+")
+    public_key: str = setting("", about="the collector's public key, 40 characters")
+    public_key_file: Path | None = setting(None, about="or a file that holds it")
+
+    def __post_init__(self) -> None:
+        if bool(self.public_key) == bool(self.public_key_file):
+            raise ValueError("give either public_key or public_key_file (`hayrick collector keygen` prints it)")
+        if self.public_key:
+            try:
+                check_key(self.public_key, "public_key")
+            except KeyFileError as error:
+                raise ValueError(str(error)) from error
+
+    def key(self) -> str:
+        """The public key, wherever it is given."""
+        return read_public(self.public_key_file) if self.public_key_file else self.public_key
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """One thing to capture: an interface under our own tcpdump, or a folder that somebody else's fills."""
+
+    name: str = setting(about="names the stream for ever: A-Z a-z 0-9 _ -")
+    interface: str = setting("", about="interface that tcpdump listens on")
+    folder: Path | None = setting(None, about="or a folder whose closed captures are adopted")
+    pattern: str = setting("*.pcap*", about="which files of an adopted folder are captures")
+    delete: bool = setting(False, about="whether an adopted folder's files are ours to delete once received")
+    filter: str = setting("", about="BPF filter")
+    snaplen: int = setting(262_144, about="bytes kept of each packet", minimum=64, maximum=262_144)
+    rotate_seconds: int = setting(60, about="a chunk is closed after this time", minimum=1, maximum=86_400)
+    rotate_megabytes: int = setting(100, about="or at this size; 0 for no limit", minimum=0, maximum=32_000)
+    quiet_seconds: int = setting(0, about="on a quiet link, closed this much later; 0 for automatic", minimum=0)
+    ring_megabytes: int = setting(2_000, about="kept on this host, what was received goes first", minimum=1)
+    user: str = setting("", about="user that tcpdump becomes (-Z); default tcpdump where we are root")
+    extra: list[str] = setting(factory=list, about="further tcpdump arguments")
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if self.name == IMPORT_STREAM:
+            raise ValueError(f"the name {IMPORT_STREAM!r} is reserved")
+        if bool(self.interface) == bool(self.folder):
+            raise ValueError("give either interface or folder")
+        if self.interface and self.ring_megabytes < 2 * self.rotate_megabytes:
+            raise ValueError("ring_megabytes must be at least twice rotate_megabytes")
+        for argument in self.extra:
+            if argument[:2] in ("-w", "-W", "-G", "-C", "-z", "-Z", "-i", "-r"):
+                raise ValueError(f"extra: {argument[:2]} is Hayrick's own to give")
+
+    @property
+    def adopted(self) -> bool:
+        """True where somebody else's tcpdump writes the files."""
+        return self.folder is not None
+
+    @property
+    def quiet_grace(self) -> float:
+        """Seconds past rotate_seconds after which a chunk that tcpdump did not rotate is closed by us."""
+        return self.quiet_seconds or min(max(self.rotate_seconds * 0.5, 3.0), 30.0)
+
+
+@dataclass(frozen=True)
+class SensorSettings:
+    """The whole file."""
+
+    name: str = setting(about="this sensor's name: A-Z a-z 0-9 _ -")
+    collector: CollectorSettings = setting(about="table [collector]")
+    streams: list[StreamSettings] = setting(about="tables [[streams]]")
+    spool: Path = setting(Path("/var/lib/hayrick/sensor"), about="folder of captured chunks, journal and keys")
+    keep_free_megabytes: int = setting(500, about="free disk below which chunks are given up", minimum=0)
+    heartbeat_seconds: int = setting(10, about="time between heartbeats", minimum=1, maximum=300)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        names = [each.name for each in self.streams]
+        if not names:
+            raise ValueError("at least one [[streams]] table is required")
+        if len(set(names)) != len(names):
+            raise ValueError("two streams have the same name")
+
+    @property
+    def keys_folder(self) -> Path:
+        """Holds sensor.secret and sensor.public."""
+        return self.spool / "keys"
+
+
+def load_sensor_settings(path: Path) -> SensorSettings:
+    """Read and check a sensor's settings; raises ConfigError."""
+    return load_settings(path, SensorSettings)

@@ -1,0 +1,94 @@
+"""Where a sensor keeps what: the spool folder's names, and the renames and removals in it.
+
+journal.sqlite   lock   status.json   keys/sensor.{secret,public}   run/STREAM.{pid,stderr}
+open/STREAM/LAUNCH-SECONDS.pcap[N]      tcpdump's own, being written or just closed
+chunks/STREAM/SEQUENCE-SHA16.pcap       closed, measured, in the journal
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hayrick_common.files import commit_rename, make_folder, remove
+from hayrick_sensor.spool_events import Entry
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The spool folder `root`."""
+
+    root: Path
+
+    @property
+    def journal(self) -> Path:
+        """The journal's database."""
+        return self.root / "journal.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        """Held (flock) by the one sensor that works here."""
+        return self.root / "lock"
+
+    @property
+    def status(self) -> Path:
+        """The running sensor's latest report, as JSON."""
+        return self.root / "status.json"
+
+    @property
+    def run(self) -> Path:
+        """Process numbers and stderr of tcpdumps."""
+        return self.root / "run"
+
+    def open_folder(self, stream: str) -> Path:
+        """Where the stream's tcpdump writes."""
+        return self.root / "open" / stream
+
+    def make(self, streams: Iterable[str]) -> None:
+        """Create every folder."""
+        make_folder(self.run)
+        for stream in streams:
+            make_folder(self.open_folder(stream))
+            make_folder(self.root / "chunks" / stream)
+
+    def source(self, stream: str, source: str) -> Path:
+        """The closed file: `source` is a name in the stream's open folder, or an adopted file's whole path."""
+        return self.open_folder(stream) / source
+
+    def file(self, entry: Entry) -> Path:
+        """Where the chunk lies."""
+        return self.root / "chunks" / entry.path
+
+    def settle(self, entry: Entry) -> bool:
+        """Give the file its chunk's name unless it has it; False if there is no such file."""
+        final = self.file(entry)
+        if final.is_file():
+            return True
+        source = self.source(entry.manifest.chunk.stream, entry.source)
+        if not entry.owned or not source.is_file():
+            return False
+        commit_rename(source, final)
+        return True
+
+    def remove(self, path: str) -> None:
+        """Delete a chunk's file or a useless source; a path is relative to chunks/, or absolute."""
+        remove(self.root / "chunks" / path)
+
+    def sweep(self, known: Iterable[Entry]) -> None:
+        """Delete chunk files that the journal has given up, whose removal was cut short."""
+        keep = {self.file(entry) for entry in known}
+        for path in (self.root / "chunks").glob("*/*.pcap"):
+            if path not in keep:
+                remove(path)
+
+
+def stamp_of(path: Path) -> str:
+    """Changes whenever the file's bytes do: inode, size and time of change."""
+    return stamp_of_status(path.stat())
+
+
+def stamp_of_status(status: os.stat_result) -> str:
+    """Same as `stamp_of`."""
+    return f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}"

@@ -1,0 +1,175 @@
+"""The spool: decides, without any I/O, what becomes of closed files, and which chunks go when the disk must give way.
+
+A file is measured, recorded (its number durable), renamed, shipped; what was received goes before what was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from hayrick_common.chunk import ChunkId, Manifest
+from hayrick_sensor.measure import Measure
+from hayrick_sensor.spool_events import (
+    CLOSED,
+    INDEXED,
+    LANDED,
+    LOST,
+    OFFERED,
+    PRUNED,
+    Budget,
+    Command,
+    Count,
+    Discard,
+    Entry,
+    Event,
+    Examine,
+    FileClosed,
+    Mark,
+    Measured,
+    Missing,
+    Offered,
+    Received,
+    Record,
+    Remove,
+    Settle,
+    Ship,
+    Space,
+    Withdraw,
+)
+
+_RANK = {INDEXED: 0, LANDED: 1, OFFERED: 2, CLOSED: 2}
+
+
+@dataclass
+class Spool:
+    """`step(event)` returns the commands to carry out, in order; each must be durable before the next."""
+
+    sensor: str
+    budgets: dict[str, Budget]
+    keep_free_bytes: int = 0
+    next_sequence: dict[str, int] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    measuring: set[tuple[str, str, str]] = field(default_factory=set)
+    taken: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def restore(self, entries: Iterable[Entry]) -> list[Command]:
+        """Take up what the journal holds: names are settled and unfinished chunks shipped again."""
+        commands: list[Command] = []
+        for entry in entries:
+            self.entries[entry.key] = entry
+            commands.append(Settle(entry))
+            if entry.state != INDEXED:
+                commands.append(Ship(entry))
+        return commands
+
+    def step(self, event: Event) -> list[Command]:
+        """Take one event."""
+        commands: list[Command] = self._handlers[type(event)](self, event)
+        return commands
+
+    def _file_closed(self, event: FileClosed) -> list[Command]:
+        identity = (event.stream, event.source, event.stamp)
+        if identity in self.measuring or identity in self.taken or event.stream not in self.budgets:
+            return []
+        self.measuring.add(identity)
+        return [Examine(event)]
+
+    def _measured(self, event: Measured) -> list[Command]:
+        identity = (event.stream, event.source, event.stamp)
+        self.measuring.discard(identity)
+        budget, found = self.budgets[event.stream], event.measure
+        if found is None:
+            return []
+        if not budget.owned:
+            self.taken.add(identity)
+        if found.empty:
+            removal: list[Command] = [Discard(event.stream, event.source)] if budget.owned else []
+            return [Count("empty_files"), *removal]
+        if found.problem and not budget.owned:
+            return [Count("not_captures")]
+        return self._keep(event, found, budget)
+
+    def _keep(self, event: Measured, found: Measure, budget: Budget) -> list[Command]:
+        sequence = self.next_sequence.get(event.stream, 1)
+        self.next_sequence[event.stream] = sequence + 1
+        chunk = ChunkId(self.sensor, event.stream, sequence, found.sha256)
+        manifest = Manifest(
+            chunk,
+            found.size,
+            found.packets,
+            found.first_ms,
+            found.last_ms,
+            event.closed_ms,
+            event.gap_ms,
+            found.truncated,
+        )
+        path = f"{event.stream}/{chunk.file_name}" if budget.owned else event.source
+        entry = Entry(manifest, event.source, event.stamp, path, budget.owned)
+        self.entries[entry.key] = entry
+        return [Record(entry), Settle(entry), Ship(entry), *self._fit(event.stream)]
+
+    def _received(self, event: Received) -> list[Command]:
+        entry = self.entries.get(event.key)
+        if entry is None or _RANK[event.state] >= _RANK[entry.state]:
+            return []
+        self.entries[event.key] = replace(entry, state=event.state)
+        return [Mark(event.key, event.state), *self._fit(entry.manifest.chunk.stream)]
+
+    def _offered(self, event: Offered) -> list[Command]:
+        entry = self.entries.get(event.key)
+        if entry is None or entry.state != CLOSED:
+            return []
+        self.entries[event.key] = replace(entry, state=OFFERED)
+        return [Mark(event.key, OFFERED)]
+
+    def _missing(self, event: Missing) -> list[Command]:
+        entry = self.entries.get(event.key)
+        return self._drop(entry, event.reason) if entry else []
+
+    def _space(self, event: Space) -> list[Command]:
+        lacking = self.keep_free_bytes - event.free_bytes
+        commands: list[Command] = []
+        for entry in self._expendable(self.entries.values()) if lacking > 0 else []:
+            if lacking <= 0:
+                break
+            lacking -= entry.manifest.size
+            commands += self._drop(entry, "the disk was full")
+        return commands
+
+    def _fit(self, stream: str) -> list[Command]:
+        """Bring the stream's ring under its budget; its newest chunk stays in any case."""
+        mine = [each for each in self.entries.values() if each.manifest.chunk.stream == stream]
+        over = sum(each.manifest.size for each in mine) - self.budgets[stream].ring_bytes
+        commands: list[Command] = []
+        for entry in self._expendable(mine[:-1]) if over > 0 else []:
+            if over <= 0:
+                break
+            over -= entry.manifest.size
+            commands += self._drop(entry, "the ring was full")
+        return commands
+
+    def _expendable(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Oldest indexed first, then landed, and last those that nobody else has."""
+        may = [each for each in entries if self.budgets[each.manifest.chunk.stream].delete]
+        return sorted(may, key=lambda each: (_RANK[each.state], each.manifest.closed_ms, each.manifest.chunk.sequence))
+
+    def _drop(self, entry: Entry, reason: str) -> list[Command]:
+        del self.entries[entry.key]
+        lost = entry.state in (CLOSED, OFFERED)
+        commands: list[Command] = [Mark(entry.key, LOST if lost else PRUNED, reason), Withdraw(entry.key)]
+        if lost:
+            commands += [Count("lost_chunks"), Count("lost_packets", entry.manifest.packets)]
+        if self.budgets[entry.manifest.chunk.stream].delete:
+            commands.append(Remove(entry.path))
+        return commands
+
+    _handlers: ClassVar[dict[type, Any]] = {
+        FileClosed: _file_closed,
+        Measured: _measured,
+        Received: _received,
+        Offered: _offered,
+        Missing: _missing,
+        Space: _space,
+    }
