@@ -11,8 +11,8 @@ set -euo pipefail
 
 HAYRICK_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$HAYRICK_ROOT"
-PATH="$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"
 VENV="$HAYRICK_ROOT/.venv"
+PATH="$VENV/bin:$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"
 
 say() { printf '\033[2m==> %s\033[0m\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -82,7 +82,7 @@ python_venv() {
     fi
 }
 
-pip() { retry "$VENV/bin/python" -m pip --disable-pip-version-check install --quiet --retries 5 "$@"; }
+pip() { "$VENV/bin/python" -m pip --disable-pip-version-check install --quiet --retries 5 "$@"; }
 
 # fresh NAME HASH: whether what NAME stands for was last installed from something else.
 fresh() { [ "$(cat "$VENV/stamp-$1" 2>/dev/null)" = "$2" ]; }
@@ -93,7 +93,7 @@ python_packages() {
     now=$(sha256sum requirements/dev.txt pyproject.toml | sha256sum | cut -c1-32)
     fresh packages "$now" && return 0
     say "installing Python packages into .venv (pinned in requirements/dev.txt)"
-    pip --require-hashes --requirement requirements/dev.txt || die "pip could not install requirements/dev.txt"
+    retry pip --require-hashes --requirement requirements/dev.txt || die "pip could not install requirements/dev.txt"
     pip --no-deps --no-build-isolation --editable . || die "pip could not install hayrick itself"
     stamp packages "$now"
 }
@@ -133,6 +133,7 @@ decoder() {
     fresh decoder "$now" && return 0
     rust
     say "building the decoder (Rust, release; some minutes the first time)"
+    retry cargo fetch --quiet --locked --manifest-path decode/Cargo.toml || die "cargo could not fetch the decoder's crates"
     pip --no-deps --no-build-isolation --force-reinstall ./decode || die "the decoder did not build"
     stamp decoder "$now"
 }
