@@ -13,5 +13,7 @@ pub mod limits;
 pub mod output;
 pub mod pipeline;
 pub mod protocol;
+#[cfg(feature = "python")]
+mod python;
 pub mod session;
 pub mod values;

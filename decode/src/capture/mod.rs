@@ -1,13 +1,15 @@
 //! Capture files to packets: pcap and pcapng, plain, gzip or zstd, from anything that can be read in order.
 
 mod input;
+mod lookup;
 mod pcap;
 mod pcapng;
 
 use std::io;
 
-pub use input::open;
 use input::Buffer;
+pub use input::open;
+pub use lookup::{OwnedPacket, packets};
 
 /// One captured packet; `data` lives until the next one is read.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,8 @@
 //! The classic format: a header, then records. Microseconds or nanoseconds, either byte order.
 
-use std::io;
+use std::io::{self, Read};
 
+use super::lookup::{OwnedPacket, no_packet};
 use super::{Buffer, Item, Order, RawPacket, not_a_capture};
 use crate::limits::MAX_PACKET;
 
@@ -17,7 +18,13 @@ pub(super) struct Pcap {
 
 impl Pcap {
     pub fn new(buffer: &mut Buffer) -> io::Result<Pcap> {
-        let header = buffer.peek(24)?;
+        let format = Pcap::from_header(buffer.peek(24)?)?;
+        buffer.consume(24);
+        Ok(format)
+    }
+
+    /// Reads the file's 24-byte header.
+    pub fn from_header(header: &[u8]) -> io::Result<Pcap> {
         let (big, unit, record) = match header.get(..4) {
             Some([0xd4, 0xc3, 0xb2, 0xa1]) => (false, 1000, 16),
             Some([0xa1, 0xb2, 0xc3, 0xd4]) => (true, 1000, 16),
@@ -33,8 +40,26 @@ impl Pcap {
         let order = Order { big };
         // The upper bits tell of a frame check sequence; the type is in the lower 16.
         let linktype = (order.u32(header, 20) & 0xffff) as u16;
-        buffer.consume(24);
         Ok(Pcap { order, linktype, unit, record, done: false })
+    }
+
+    /// Reads the record that begins at the source's place.
+    pub fn record_at(&self, source: &mut impl Read, position: u64) -> io::Result<OwnedPacket> {
+        let mut header = vec![0; self.record];
+        source.read_exact(&mut header)?;
+        let captured = self.order.u32(&header, 8) as usize;
+        if captured > MAX_PACKET {
+            return Err(no_packet(position));
+        }
+        let mut data = vec![0; captured];
+        source.read_exact(&mut data)?;
+        let (time_ns, wire_length) = (self.time_ns(&header), self.order.u32(&header, 12));
+        Ok(OwnedPacket { time_ns, linktype: self.linktype, wire_length, data })
+    }
+
+    fn time_ns(&self, header: &[u8]) -> u64 {
+        let (seconds, fraction) = (self.order.u32(header, 0), self.order.u32(header, 4));
+        u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.unit
     }
 
     pub fn next<'b>(&mut self, buffer: &'b mut Buffer) -> io::Result<Item<'b>> {
@@ -47,8 +72,7 @@ impl Pcap {
             self.done = true;
             return Ok(Item::End((!header.is_empty()).then_some("truncated-file")));
         }
-        let seconds = u64::from(self.order.u32(header, 0));
-        let fraction = u64::from(self.order.u32(header, 4));
+        let time_ns = self.time_ns(header);
         let captured = self.order.u32(header, 8) as usize;
         let wire_length = self.order.u32(header, 12);
         if captured > MAX_PACKET {
@@ -61,7 +85,6 @@ impl Pcap {
             return Ok(Item::End(Some("truncated-file")));
         }
         let data = &buffer.consume(whole)[self.record..];
-        let time_ns = seconds * 1_000_000_000 + fraction.saturating_mul(self.unit);
         Ok(Item::Packet(RawPacket { time_ns, linktype: self.linktype, wire_length, position, data }))
     }
 }

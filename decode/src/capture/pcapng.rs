@@ -119,12 +119,8 @@ fn nanoseconds(units: u64, interface: &Interface) -> u64 {
 }
 
 fn interface(order: Order, body: &[u8]) -> Interface {
-    let mut found = Interface {
-        linktype: order.u16(body, 0),
-        snaplen: order.u32(body, 4),
-        rate: 1_000_000,
-        offset_seconds: 0,
-    };
+    let mut found =
+        Interface { linktype: order.u16(body, 0), snaplen: order.u32(body, 4), rate: 1_000_000, offset_seconds: 0 };
     let mut rest = body.get(8..).unwrap_or_default();
     while rest.len() >= 4 {
         let (code, length) = (order.u16(rest, 0), usize::from(order.u16(rest, 2)));

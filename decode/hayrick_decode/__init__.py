@@ -1,0 +1,5 @@
+"""Captures to sessions: the Rust decoder as Python sees it."""
+
+from hayrick_decode._native import Batch, Decoding, Table, decode, fields, read_packets
+
+__all__ = ["Batch", "Decoding", "Table", "decode", "fields", "read_packets"]

@@ -1,0 +1,102 @@
+"""Captures to sessions: the Rust decoder as Python sees it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, TypedDict
+
+class FieldInfo(TypedDict):
+    """One field of the catalogue."""
+
+    expression: str
+    """Name in expressions."""
+    document: str | None
+    """Dotted name in documents; None for a field that only expressions know."""
+    group: str
+    """Protocol the field belongs to, or `general`."""
+    kind: str
+    """`termfield`, `lotermfield`, `uptermfield`, `integer`, `ip`, `date` (ms since 1970), `boolean` or `object`."""
+    multi: bool
+    """Whether a session may hold several values; its column is a list then."""
+    count: str | None
+    """Document's name of the number of values."""
+    help: str
+    table: str | None
+    """Table of the field's column; None when it has none."""
+    column: str | None
+    """Column's name. A single address has two: `NAME.hi` and `NAME.lo`."""
+    aliases: list[str]
+    any_of: list[str]
+    """For a virtual field: the expressions any of which may match; `*` stands for any text."""
+
+class Summary(TypedDict):
+    """What a whole capture held."""
+
+    format: str
+    packets: int
+    bytes: int
+    """Captured bytes, without record headers."""
+    sessions: int
+    first_packet: int | None
+    """Milliseconds since 1970."""
+    last_packet: int | None
+    protocols: dict[str, int]
+    """Sessions each protocol was found in."""
+    anomalies: dict[str, int]
+    """What is wrong with sessions and with the file, and how often."""
+    linktypes: list[int]
+
+class Table:
+    """One Arrow table of a batch."""
+
+    @property
+    def num_rows(self) -> int: ...
+    @property
+    def columns(self) -> list[str]: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        """The Arrow PyCapsule interface: DuckDB, Polars, pandas and pyarrow read the table through it."""
+
+class Batch:
+    """Finished sessions."""
+
+    def __len__(self) -> int: ...
+    def tables(self) -> dict[str, Table]:
+        """`sessions`, one table a protocol found, `documents` (`id`, `document`) and `packets` (positions, lengths)."""
+
+    def ndjson(self) -> bytes:
+        """Whole session documents with their packets' positions, one JSON object a line."""
+
+class Decoding(Iterator[Batch]):
+    """Batches of sessions as they end, from one capture."""
+
+    def __iter__(self) -> Decoding: ...
+    def __next__(self) -> Batch: ...
+    @property
+    def summary(self) -> Summary:
+        """Known once all batches were taken; RuntimeError before."""
+
+def decode(
+    path: str | os.PathLike[str],
+    *,
+    chunk: str = "",
+    node: str = "",
+    file: str = "",
+    tags: Sequence[str] = (),
+    batch_sessions: int = 8192,
+    indexed_ms: int = 0,
+) -> Decoding:
+    """Opens a pcap or pcapng file, plain, gzip or zstd, and decodes it as its batches are taken.
+
+    `chunk` (its key), `node`, `file` and `tags` are written into each session; `chunk` also makes the sessions'
+    identities, so the same chunk decoded again gives the same ids. `indexed_ms` is `@timestamp`, left out when 0.
+    OSError when the file cannot be read, ValueError when it is no capture. What is wrong inside it is told as
+    anomalies, of sessions and in the summary.
+    """
+
+def fields() -> list[FieldInfo]:
+    """The catalogue: every field of every protocol."""
+
+def read_packets(path: str | os.PathLike[str], positions: Sequence[int]) -> list[tuple[int, int, int, bytes]]:
+    """Packets by position: (time in ns since 1970, link type, length on the wire, captured bytes), in the order asked.
+
+    ValueError when a position holds no packet, OSError when the file cannot be read.
+    """

@@ -1,0 +1,249 @@
+//! Finished sessions as Arrow tables: one of sessions, one a protocol, the documents, the packets' places.
+//!
+//! A column is named as the document's field. Multi-valued fields are lists; addresses are two u64 (`NAME.hi`,
+//! `NAME.lo`) when single and 16-byte values in lists, IPv4 as `::ffff:a.b.c.d`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    BooleanBuilder, FixedSizeBinaryBuilder, Int64Builder, ListBuilder, StringBuilder, UInt64Builder,
+};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, Field as ArrowField, Schema};
+
+use crate::catalogue::{self, Catalogue};
+use crate::field::{Field, Kind, Shape};
+use crate::output::json;
+use crate::session::record::Record;
+use crate::values::{Fields, Values};
+
+/// Builds one column from the values a row has of its field.
+enum Column {
+    Int(Int64Builder),
+    Ints(ListBuilder<Int64Builder>),
+    Text(StringBuilder),
+    Texts(ListBuilder<StringBuilder>),
+    Bool(BooleanBuilder),
+    Ip(UInt64Builder, UInt64Builder),
+    Ips(ListBuilder<FixedSizeBinaryBuilder>),
+}
+
+impl Column {
+    fn new(field: &Field, in_object: bool) -> Column {
+        let many = in_object || field.shape != Shape::One;
+        match (field.kind, many) {
+            (Kind::Integer | Kind::Date, false) => Column::Int(Int64Builder::new()),
+            (Kind::Integer | Kind::Date, true) => Column::Ints(ListBuilder::new(Int64Builder::new())),
+            (Kind::Ip, false) => Column::Ip(UInt64Builder::new(), UInt64Builder::new()),
+            (Kind::Ip, true) => Column::Ips(ListBuilder::new(FixedSizeBinaryBuilder::new(16))),
+            (Kind::Boolean, _) => Column::Bool(BooleanBuilder::new()),
+            (_, false) => Column::Text(StringBuilder::new()),
+            (_, true) => Column::Texts(ListBuilder::new(StringBuilder::new())),
+        }
+    }
+
+    /// Adds values to the row being built; `finish_row` ends it.
+    fn add(&mut self, values: &Values) {
+        match (self, values) {
+            (Column::Int(b), Values::Ints(v)) => v.iter().take(1).for_each(|v| b.append_value(*v)),
+            (Column::Ints(b), Values::Ints(v)) => v.iter().for_each(|v| b.values().append_value(*v)),
+            (Column::Text(b), Values::Texts(v)) => v.items.iter().take(1).for_each(|v| b.append_value(v)),
+            (Column::Texts(b), Values::Texts(v)) => v.items.iter().for_each(|v| b.values().append_value(v)),
+            (Column::Bool(b), Values::Bool(v)) => b.append_value(*v),
+            (Column::Ip(high, low), Values::Ips(v)) => {
+                for address in v.iter().take(1).map(|a| mapped(*a)) {
+                    high.append_value((address >> 64) as u64);
+                    low.append_value(address as u64);
+                }
+            }
+            (Column::Ips(b), Values::Ips(v)) => {
+                for address in v {
+                    // 16 bytes into a builder of 16: it cannot refuse.
+                    let _ = b.values().append_value(mapped(*address).to_be_bytes());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish_row(&mut self, some: bool) {
+        match self {
+            Column::Ints(b) => b.append(some),
+            Column::Texts(b) => b.append(some),
+            Column::Ips(b) => b.append(some),
+            _ if some => {}
+            Column::Int(b) => b.append_null(),
+            Column::Text(b) => b.append_null(),
+            Column::Bool(b) => b.append_null(),
+            Column::Ip(high, low) => {
+                high.append_null();
+                low.append_null();
+            }
+        }
+    }
+
+    fn finish(self, name: &str) -> Vec<(String, ArrayRef)> {
+        let one = |array: ArrayRef| vec![(name.to_owned(), array)];
+        match self {
+            Column::Int(mut b) => one(Arc::new(b.finish())),
+            Column::Ints(mut b) => one(Arc::new(b.finish())),
+            Column::Text(mut b) => one(Arc::new(b.finish())),
+            Column::Texts(mut b) => one(Arc::new(b.finish())),
+            Column::Bool(mut b) => one(Arc::new(b.finish())),
+            Column::Ips(mut b) => one(Arc::new(b.finish())),
+            Column::Ip(mut high, mut low) => {
+                vec![(format!("{name}.hi"), Arc::new(high.finish())), (format!("{name}.lo"), Arc::new(low.finish()))]
+            }
+        }
+    }
+}
+
+fn mapped(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(a) => u128::from(a.to_ipv6_mapped()),
+        IpAddr::V6(a) => u128::from(a),
+    }
+}
+
+/// One table being built.
+struct Table {
+    ids: StringBuilder,
+    with_id: bool,
+    /// Catalogue index of each column's field.
+    fields: Vec<u16>,
+    columns: Vec<Column>,
+    touched: Vec<bool>,
+}
+
+impl Table {
+    fn new(name: &str, layout: &Layout) -> Table {
+        let catalogue = catalogue::get();
+        let fields: Vec<u16> =
+            (0..catalogue.fields.len() as u16).filter(|&i| layout.place[usize::from(i)] == name).collect();
+        let in_object = layout.object_tables.contains(&name);
+        let columns = fields.iter().map(|&i| Column::new(catalogue.fields[usize::from(i)], in_object)).collect();
+        let touched = vec![false; fields.len()];
+        Table { ids: StringBuilder::new(), with_id: name != "sessions", fields, columns, touched }
+    }
+
+    fn add(&mut self, index: u16, values: &Values) {
+        if let Ok(at) = self.fields.binary_search(&index) {
+            self.columns[at].add(values);
+            self.touched[at] = true;
+        }
+    }
+
+    fn finish_row(&mut self, id: &str) {
+        if self.with_id {
+            self.ids.append_value(id);
+        }
+        for (column, touched) in self.columns.iter_mut().zip(&mut self.touched) {
+            column.finish_row(std::mem::take(touched));
+        }
+    }
+
+    fn finish(mut self) -> Result<RecordBatch, ArrowError> {
+        let catalogue = catalogue::get();
+        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+        if self.with_id {
+            columns.push(("id".into(), Arc::new(self.ids.finish())));
+        }
+        for (index, column) in self.fields.iter().zip(self.columns) {
+            columns.extend(column.finish(catalogue.fields[usize::from(*index)].document));
+        }
+        batch(columns)
+    }
+}
+
+/// Which table each field of the catalogue is in.
+struct Layout {
+    place: Vec<&'static str>,
+    /// Tables whose rows gather the members of a session's objects.
+    object_tables: Vec<&'static str>,
+}
+
+impl Layout {
+    fn new() -> Layout {
+        let fields = &catalogue::get().fields;
+        let place = fields.iter().map(|f| if f.kind == Kind::Object { "" } else { Catalogue::table(f) }).collect();
+        let object_tables = fields.iter().filter(|f| f.kind == Kind::Object).map(|f| f.head()).collect();
+        Layout { place, object_tables }
+    }
+}
+
+/// Makes the tables of a batch of sessions: name and rows. A protocol's table is there when a session has it.
+pub fn tables(records: &[Record]) -> Result<BTreeMap<&'static str, RecordBatch>, ArrowError> {
+    let layout = Layout::new();
+    let mut tables: BTreeMap<&'static str, Table> = BTreeMap::new();
+    tables.insert("sessions", Table::new("sessions", &layout));
+    let mut row = Vec::new();
+    for record in records {
+        spread(&record.fields, &layout, &mut tables, &mut row);
+        row.push("sessions");
+        for name in row.drain(..) {
+            if let Some(table) = tables.get_mut(name) {
+                table.finish_row(&record.id);
+            }
+        }
+    }
+    let mut done = BTreeMap::new();
+    for (name, table) in tables {
+        done.insert(name, table.finish()?);
+    }
+    done.insert("documents", documents(records)?);
+    done.insert("packets", packets(records)?);
+    Ok(done)
+}
+
+/// Puts fields, and those of objects within, into their tables; `row` gathers the protocol tables touched.
+fn spread(fields: &Fields, layout: &Layout, tables: &mut BTreeMap<&'static str, Table>, row: &mut Vec<&'static str>) {
+    for (index, values) in fields.entries() {
+        if let Values::Objects(list) = values {
+            list.iter().for_each(|object| spread(object, layout, tables, row));
+            continue;
+        }
+        let name = layout.place[usize::from(*index)];
+        if name != "sessions" && !row.contains(&name) {
+            row.push(name);
+        }
+        tables.entry(name).or_insert_with(|| Table::new(name, layout)).add(*index, values);
+    }
+}
+
+fn documents(records: &[Record]) -> Result<RecordBatch, ArrowError> {
+    let (mut ids, mut texts) = (StringBuilder::new(), StringBuilder::new());
+    let mut text = String::new();
+    for record in records {
+        text.clear();
+        json::document(record, false, &mut text);
+        ids.append_value(&record.id);
+        texts.append_value(&text);
+    }
+    batch(vec![("id".into(), Arc::new(ids.finish())), ("document".into(), Arc::new(texts.finish()))])
+}
+
+fn packets(records: &[Record]) -> Result<RecordBatch, ArrowError> {
+    let mut ids = StringBuilder::new();
+    let mut positions = ListBuilder::new(Int64Builder::new());
+    let mut lengths = ListBuilder::new(Int64Builder::new());
+    for record in records {
+        ids.append_value(&record.id);
+        record.positions.iter().for_each(|p| positions.values().append_value(*p as i64));
+        record.lengths.iter().for_each(|l| lengths.values().append_value(i64::from(*l)));
+        positions.append(true);
+        lengths.append(true);
+    }
+    batch(vec![
+        ("id".into(), Arc::new(ids.finish())),
+        ("packetPos".into(), Arc::new(positions.finish())),
+        ("packetLen".into(), Arc::new(lengths.finish())),
+    ])
+}
+
+fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, ArrowError> {
+    let fields: Vec<ArrowField> =
+        columns.iter().map(|(name, array)| ArrowField::new(name, array.data_type().clone(), true)).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, array)| array).collect())
+}

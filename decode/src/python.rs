@@ -1,0 +1,230 @@
+//! The Python module: captures to batches of sessions, with the GIL released while bytes are decoded.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use arrow_array::RecordBatch;
+use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList};
+
+use crate::capture;
+use crate::catalogue::{self, Catalogue};
+use crate::field::{Count, Field, Kind, Shape};
+use crate::output;
+use crate::pipeline::Decoder;
+use crate::session::record::{Origin, Record};
+
+fn open_error(error: std::io::Error) -> PyErr {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => PyValueError::new_err(error.to_string()),
+        _ => error.into(),
+    }
+}
+
+/// Opens a capture; see the stub for the arguments.
+#[pyfunction]
+#[pyo3(signature = (path, *, chunk="", node="", file="", tags=vec![], batch_sessions=8192, indexed_ms=0))]
+fn decode(
+    py: Python<'_>,
+    path: PathBuf,
+    chunk: &str,
+    node: &str,
+    file: &str,
+    tags: Vec<String>,
+    batch_sessions: usize,
+    indexed_ms: i64,
+) -> PyResult<Decoding> {
+    let origin = Origin { chunk: chunk.into(), node: node.into(), file: file.into(), tags, indexed_ms };
+    let decoder = py.detach(|| capture::open(&path).and_then(|source| Decoder::new(source, origin))).map_err(
+        |error| match error.kind() {
+            std::io::ErrorKind::InvalidData => open_error(error),
+            _ => name_path(py, error, &path),
+        },
+    )?;
+    Ok(Decoding { decoder: Mutex::new(Some(decoder)), batch: batch_sessions.max(1), summary: None })
+}
+
+/// An `OSError` that names the file, as Python's own `open` does.
+fn name_path(py: Python<'_>, error: std::io::Error, path: &std::path::Path) -> PyErr {
+    let Some(number) = error.raw_os_error() else { return error.into() };
+    let text = error.to_string();
+    let message = text.split(" (os error").next().unwrap_or_default().to_owned();
+    match py.get_type::<pyo3::exceptions::PyOSError>().call1((number, message, path)) {
+        Ok(made) => PyErr::from_value(made),
+        Err(failed) => failed,
+    }
+}
+
+/// An iterator of `Batch`.
+#[pyclass(module = "hayrick_decode")]
+struct Decoding {
+    /// Behind a lock only because parsers may be sent between threads but not shared.
+    decoder: Mutex<Option<Decoder>>,
+    batch: usize,
+    summary: Option<Py<PyDict>>,
+}
+
+#[pymethods]
+impl Decoding {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Batch>> {
+        let slot = self.decoder.get_mut().map_err(|_| PyRuntimeError::new_err("decoding failed before"))?;
+        let Some(decoder) = slot else { return Ok(None) };
+        let wanted = self.batch;
+        let records = py.detach(|| decoder.next_batch(wanted));
+        if records.is_empty() {
+            self.summary = Some(summary(py, decoder)?.unbind());
+            *slot = None;
+            return Ok(None);
+        }
+        Ok(Some(Batch { records }))
+    }
+
+    #[getter]
+    fn summary(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        match &self.summary {
+            Some(summary) => Ok(summary.clone_ref(py)),
+            None => Err(PyRuntimeError::new_err("the summary is known once all batches were taken")),
+        }
+    }
+}
+
+fn summary<'py>(py: Python<'py>, decoder: &Decoder) -> PyResult<Bound<'py, PyDict>> {
+    let s = &decoder.pipeline.summary;
+    let dict = PyDict::new(py);
+    dict.set_item("format", decoder.format())?;
+    dict.set_item("packets", s.packets)?;
+    dict.set_item("bytes", s.bytes)?;
+    dict.set_item("sessions", s.sessions)?;
+    dict.set_item("first_packet", s.first_ms)?;
+    dict.set_item("last_packet", s.last_ms)?;
+    dict.set_item("protocols", s.protocols.clone())?;
+    dict.set_item("anomalies", s.anomalies.clone())?;
+    dict.set_item("linktypes", s.linktypes.clone())?;
+    Ok(dict)
+}
+
+/// Finished sessions.
+#[pyclass(module = "hayrick_decode")]
+struct Batch {
+    records: Vec<Record>,
+}
+
+#[pymethods]
+impl Batch {
+    fn __len__(&self) -> usize {
+        self.records.len()
+    }
+
+    fn tables(&self, py: Python<'_>) -> PyResult<BTreeMap<&'static str, Table>> {
+        let tables = py.detach(|| output::arrow::tables(&self.records));
+        let tables = tables.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+        Ok(tables.into_iter().map(|(name, batch)| (name, Table { batch })).collect())
+    }
+
+    fn ndjson<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let text = py.detach(|| {
+            let mut text = String::new();
+            self.records.iter().for_each(|record| output::json::line(record, true, &mut text));
+            text
+        });
+        PyBytes::new(py, text.as_bytes())
+    }
+}
+
+/// One Arrow table of a batch; any reader of the Arrow C stream interface takes it.
+#[pyclass(module = "hayrick_decode")]
+struct Table {
+    batch: RecordBatch,
+}
+
+#[pymethods]
+impl Table {
+    #[getter]
+    fn num_rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    #[getter]
+    fn columns(&self) -> Vec<String> {
+        self.batch.schema().fields().iter().map(|f| f.name().clone()).collect()
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        // The interface lets a producer leave the request aside: there is one form of these tables.
+        drop(requested_schema);
+        let schema = self.batch.schema();
+        let reader = arrow_array::RecordBatchIterator::new([Ok(self.batch.clone())], schema);
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), c"arrow_array_stream")
+    }
+}
+
+/// The catalogue of fields.
+#[pyfunction]
+fn fields(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let catalogue = catalogue::get();
+    let list = PyList::empty(py);
+    for field in catalogue.fields.iter().chain(&catalogue.virtuals) {
+        list.append(describe(py, field)?)?;
+    }
+    Ok(list)
+}
+
+fn describe<'py>(py: Python<'py>, field: &Field) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let is_virtual = !field.any_of.is_empty();
+    let table = if is_virtual { None } else { Some(Catalogue::table(field)) };
+    let object = field.kind == Kind::Object;
+    let group = table.filter(|t| *t != "sessions").unwrap_or("general");
+    let count = match field.count {
+        Count::No => None,
+        Count::Cnt => Some(format!("{}Cnt", field.document)),
+        Count::EcsCnt => Some(format!("{}-cnt", field.document)),
+    };
+    let in_object = catalogue::get().fields.iter().any(|f| f.kind == Kind::Object && f.document == field.head());
+    dict.set_item("expression", field.expression)?;
+    dict.set_item("document", if is_virtual { None } else { Some(field.document) })?;
+    dict.set_item("group", group)?;
+    dict.set_item("kind", field.kind.name())?;
+    dict.set_item("multi", field.shape != Shape::One || in_object)?;
+    dict.set_item("count", count)?;
+    dict.set_item("help", field.help)?;
+    dict.set_item("table", table.filter(|_| !object))?;
+    dict.set_item("column", if is_virtual || object { None } else { Some(field.document) })?;
+    dict.set_item("aliases", field.aliases)?;
+    dict.set_item("any_of", field.any_of)?;
+    Ok(dict)
+}
+
+/// Packets read back by position.
+#[pyfunction]
+fn read_packets<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    positions: Vec<u64>,
+) -> PyResult<Vec<(u64, u16, u32, Bound<'py, PyBytes>)>> {
+    let packets = py.detach(|| capture::packets(&path, &positions)).map_err(open_error)?;
+    Ok(packets.into_iter().map(|p| (p.time_ns, p.linktype, p.wire_length, PyBytes::new(py, &p.data))).collect())
+}
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(decode, module)?)?;
+    module.add_function(wrap_pyfunction!(fields, module)?)?;
+    module.add_function(wrap_pyfunction!(read_packets, module)?)?;
+    module.add_class::<Decoding>()?;
+    module.add_class::<Batch>()?;
+    module.add_class::<Table>()?;
+    Ok(())
+}
