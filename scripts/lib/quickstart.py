@@ -25,16 +25,6 @@ SENSOR = "quickstart"
 READY_SECONDS = 30
 FOUND_SECONDS = 90
 
-COLLECTOR_TOML = """\
-data = "{data}"
-
-[api]
-listen = "127.0.0.1:{port}"
-
-[landing]
-listen = "tcp://127.0.0.1:{landing}"
-"""
-
 SENSOR_TOML = """\
 name = "{name}"
 spool = "{spool}"
@@ -67,12 +57,13 @@ class Rick:
         self.landing = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = home / "collector.toml"
-        self.config.write_text(COLLECTOR_TOML.format(data=self.data, port=self.port, landing=self.landing))
+        run([HAYRICK, "collector", "init", "--config", str(self.config), "--data", str(self.data)])
 
     @contextmanager
     def serving(self) -> Iterator[Process]:
         """The collector, once it answers."""
         command = [HAYRICK, "collector", "run", "--config", str(self.config)]
+        command += ["--listen", f"127.0.0.1:{self.port}", "--landing", f"tcp://127.0.0.1:{self.landing}"]
         with running("collector", command, self.home / "collector.log") as process:
             wait_until(lambda: answers("127.0.0.1", self.port), f"the collector on {self.url}", READY_SECONDS, process)
             yield process
@@ -91,9 +82,8 @@ class Rick:
             )
         )
         run([HAYRICK, "sensor", "keygen", "--config", str(config)])
-        allowed = self.data / "keys" / "sensors" / f"{SENSOR}.public"
-        allowed.parent.mkdir(parents=True, exist_ok=True)
-        allowed.write_bytes((spool / "keys" / "sensor.public").read_bytes())
+        public = (spool / "keys" / "sensor.public").read_bytes()
+        (self.data / "keys" / "sensors" / f"{SENSOR}.public").write_bytes(public)
         command = [HAYRICK, "sensor", "run", "--config", str(config)]
         with running("sensor", command, self.home / "sensor.log") as process:
             wait_until(lambda: any(spool.rglob("*.pcap*")), "tcpdump's first file", READY_SECONDS, process)
