@@ -5,15 +5,17 @@ Two implementations: `direct.DirectBackend` on a data folder, `client.HttpBacken
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 CaptureFormat = Literal["pcap", "pcapng"]
+Metric = Literal["sessions", "packets", "bytes"]
 Document = dict[str, Any]
+PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A capture on its way out. `missing` names chunks whose packets are no longer stored (retention)."""
+    """A capture on its way out; close `pieces` if you don't take them all. `missing` names chunks whose packets are no
+    longer stored (retention)."""
 
     format: CaptureFormat
     sessions: int
     packets: int
     missing: tuple[str, ...]
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,17 @@ class Ingested:
     summary: Mapping[str, Any] = field(default_factory=dict)
     tags_added: tuple[str, ...] = ()
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A capture that is durable in the archive. `new`: its bytes were unknown; `added`: tags it did not have yet."""
+
+    key: str
+    new: bool
+    size: int
+    state: str
+    added: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +104,9 @@ class Backend(ABC):
         """One session's whole document."""
 
     @abstractmethod
-    def export(
-        self, search: Search, format: CaptureFormat | None = None, *, session_id: str | None = None
-    ) -> AbstractAsyncContextManager[Export]:
+    async def export(
+        self, search: Search, file_format: CaptureFormat | None = None, *, session_id: str | None = None
+    ) -> Export:
         """The packets of the sessions that match (or of the one named), by time. Without a format: pcap, or pcapng when
         one file cannot hold the link types otherwise."""
 
@@ -101,12 +115,12 @@ class Backend(ABC):
         """Change the tags of all sessions that match. Returns how many matched."""
 
     @abstractmethod
-    async def facets(self, search: Search, field: str, limit: int) -> list[tuple[Any, int]]:
-        """A field's values among the sessions that match, the most frequent first, with their sessions."""
+    async def facets(self, search: Search, field: str, limit: int) -> list[Document]:
+        """A field's commonest values among the sessions that match: {value, sessions, packets, bytes}."""
 
     @abstractmethod
-    async def histogram(self, search: Search, interval_ms: int, metric: str) -> list[tuple[int, int]]:
-        """Sessions, packets or bytes by interval of first packet, as (start ms, amount)."""
+    async def histogram(self, search: Search, interval_ms: int, metric: Metric) -> list[Document]:
+        """Sessions, packets or bytes by interval of first packet: {start (ms), value}; empty intervals left out."""
 
     @abstractmethod
     async def fields(self) -> list[Document]:
@@ -133,3 +147,27 @@ class Backend(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Let go of files, processes, connections."""
+
+
+def outcome(name: str, upload: Upload, row: Document, *, seconds: float) -> Ingested:
+    """What came of an upload whose chunk is indexed or failed."""
+    details: dict[str, Any] = {"key": upload.key, "seconds": seconds, "size": row["size"]}
+    if row["state"] == "failed":
+        return Ingested(name, "failed", error=row["error"] or "failed", **details)
+    known = not upload.new and upload.state == "indexed"
+    return Ingested(
+        name, "known" if known else "indexed", summary=row["summary"] or {}, tags_added=upload.added, **details
+    )
+
+
+async def file_pieces(opener: Callable[[], BinaryIO], progress: Callable[[int], None]) -> AsyncIterator[bytes]:
+    """A file's bytes, read off the event loop, with the count read so far told after each piece."""
+    file = await asyncio.to_thread(opener)
+    try:
+        read = 0
+        while piece := await asyncio.to_thread(file.read, PIECE):
+            read += len(piece)
+            yield piece
+            progress(read)
+    finally:
+        file.close()

@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS chunks (
     key TEXT PRIMARY KEY, sensor TEXT NOT NULL, stream TEXT NOT NULL, sequence INTEGER NOT NULL, sha256 TEXT NOT NULL,
     size INTEGER NOT NULL, original_name TEXT NOT NULL, path TEXT NOT NULL, tags TEXT NOT NULL DEFAULT '[]',
     state TEXT NOT NULL, landed_at REAL NOT NULL, indexed_at REAL, packets INTEGER, sessions INTEGER,
-    first_packet INTEGER, last_packet INTEGER, summary TEXT, error TEXT, attempts INTEGER NOT NULL DEFAULT 0, owner TEXT
+    first_packet INTEGER, last_packet INTEGER, summary TEXT, error TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+    owner TEXT, meta TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 CREATE INDEX IF NOT EXISTS chunks_by_state ON chunks (state, landed_at);
 CREATE INDEX IF NOT EXISTS chunks_by_stream ON chunks (sensor, stream, sequence);
@@ -40,7 +41,8 @@ PRAGMA user_version = 1;
 @dataclass(frozen=True, slots=True)
 class ChunkRow:
     """One chunk as the catalog knows it. Times are Unix seconds, `first_packet`/`last_packet` epoch milliseconds;
-    `path` is relative to the data folder, so that the folder can be moved."""
+    `path` is relative to the data folder, so that the folder can be moved. `meta` is what came with the chunk: a
+    sensor's manifest, or the anomalies found while an import was unpacked."""
 
     key: str
     sensor: str
@@ -61,6 +63,7 @@ class ChunkRow:
     summary: dict[str, Any] | None
     error: str | None
     attempts: int
+    meta: dict[str, Any]
 
     def public(self) -> dict[str, Any]:
         """As the API shows it: everything but where the file lies."""
@@ -89,16 +92,24 @@ class Catalog:
     # --- a chunk's life -------------------------------------------------------------------------------------------
 
     def landed(
-        self, chunk: ChunkId, *, size: int, path: str, original_name: str = "", tags: Iterable[str] = ()
+        self,
+        chunk: ChunkId,
+        *,
+        size: int,
+        path: str,
+        original_name: str = "",
+        tags: Iterable[str] = (),
+        meta: Mapping[str, Any] | None = None,
     ) -> bool:
         """Record a chunk whose file is durable at `path` (relative to the data folder). True when it is new; when it
         was known already nothing changes."""
         identity = (chunk.key, chunk.sensor, chunk.stream, chunk.sequence, chunk.sha256)
+        came = (size, original_name, path, json.dumps(list(tags)), json.dumps(meta or {}), time.time())
         changed = self._write(
             "INSERT INTO chunks"
-            " (key, sensor, stream, sequence, sha256, size, original_name, path, tags, landed_at, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'landed') ON CONFLICT (key) DO NOTHING",
-            (*identity, size, original_name, path, json.dumps(list(tags)), time.time()),
+            " (key, sensor, stream, sequence, sha256, size, original_name, path, tags, meta, landed_at, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'landed') ON CONFLICT (key) DO NOTHING",
+            (*identity, *came),
         )
         return changed == 1
 
@@ -164,6 +175,11 @@ class Catalog:
     def get(self, key: str) -> ChunkRow | None:
         return next(iter(self._rows("WHERE key = ?", (key,))), None)
 
+    def holding(self, sensor: str, stream: str, sequence: int) -> ChunkRow | None:
+        """What has landed under a sensor's number, whatever its bytes."""
+        tail = "WHERE sensor = ? AND stream = ? AND sequence = ? ORDER BY landed_at LIMIT 1"
+        return next(iter(self._rows(tail, (sensor, stream, sequence))), None)
+
     def chunks(self, *, state: str | None = None, limit: int = 100, offset: int = 0) -> list[ChunkRow]:
         """Chunks, the last landed first."""
         where, arguments = ("WHERE state = ?", (state,)) if state else ("", ())
@@ -209,8 +225,8 @@ class Catalog:
         """A sensor spoke: remember when, and what it said of itself (backlog, drops, disk, version)."""
         self._write(
             "INSERT INTO sensors (name, public_key, last_seen, heartbeat) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET public_key = coalesce(excluded.public_key, public_key), last_seen = excluded.last_seen,"
-            " heartbeat = coalesce(excluded.heartbeat, heartbeat)",
+            " ON CONFLICT (name) DO UPDATE SET public_key = coalesce(excluded.public_key, public_key),"
+            " last_seen = excluded.last_seen, heartbeat = coalesce(excluded.heartbeat, heartbeat)",
             (name, public_key, time.time(), None if heartbeat is None else json.dumps(heartbeat)),
         )
 
@@ -240,7 +256,8 @@ class Catalog:
         with self._lock:
             rows = self._db.execute(
                 "SELECT before + 1, sequence - 1 FROM"
-                " (SELECT sequence, lag(sequence, 1, 0) OVER (ORDER BY sequence) AS before FROM chunks WHERE sensor = ? AND stream = ?) WHERE sequence > before + 1",
+                " (SELECT sequence, lag(sequence, 1, 0) OVER (ORDER BY sequence) AS before"
+                "  FROM chunks WHERE sensor = ? AND stream = ?) WHERE sequence > before + 1",
                 (sensor, stream),
             ).fetchall()
         return [(first, last) for first, last in rows]
@@ -276,4 +293,5 @@ def _row(values: tuple[Any, ...]) -> ChunkRow:
     named = dict(zip(ChunkRow.__slots__, values, strict=True))
     named["tags"] = tuple(json.loads(named["tags"]))
     named["summary"] = json.loads(named["summary"]) if named["summary"] else None
+    named["meta"] = json.loads(named["meta"])
     return ChunkRow(**named)

@@ -91,7 +91,7 @@ class RetentionConfig:
 class CollectorConfig:
     """A whole collector."""
 
-    data: Path = setting(factory=default_data, about="the data folder")  # noqa: RUF009
+    data: Path = setting(factory=default_data, about="the data folder")
     node: str = setting("case", pattern=NAME.pattern, about="names this collector in documents and in the archive")
     api: ApiConfig = field(default_factory=ApiConfig)
     landing: LandingConfig = field(default_factory=LandingConfig)

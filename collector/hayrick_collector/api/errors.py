@@ -1,0 +1,66 @@
+"""One shape for every error the API answers with: {"error": {"code", "message", "column"?, "hint"?}}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from hayrick_common.errors import CaptureError, ExpressionError, HayrickError, StoreError, UsageError
+
+_CODES = {
+    401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 409: "conflict",
+    410: "gone", 413: "too_large", 421: "misdirected",
+}  # fmt: skip
+_STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
+    (ExpressionError, 400, "expression"),
+    (UsageError, 400, "bad_request"),
+    (CaptureError, 422, "not_a_capture"),
+    (StoreError, 503, "store_unavailable"),
+    (HayrickError, 500, "internal"),
+)
+
+
+class ApiError(HTTPException):
+    """An answer with a code of our own and a hint."""
+
+    def __init__(self, status: int, code: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(status, message)
+        self.code = code
+        self.hint = hint
+
+
+def error_response(
+    status: int, code: str, message: str, *, column: int | None = None, hint: str | None = None
+) -> JSONResponse:
+    """The one shape."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if column is not None:
+        error["column"] = column
+    if hint is not None:
+        error["hint"] = hint
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return JSONResponse({"error": error}, status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception of ours, of FastAPI and of Starlette in the one shape."""
+
+    @app.exception_handler(HayrickError)
+    async def ours(request: Request, error: HayrickError) -> JSONResponse:
+        status, code = next((status, code) for kind, status, code in _STATUSES if isinstance(error, kind))
+        return error_response(status, code, str(error), column=getattr(error, "column", None))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        code = error.code if isinstance(error, ApiError) else _CODES.get(error.status_code, "error")
+        return error_response(error.status_code, code, str(error.detail), hint=getattr(error, "hint", None))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or "request"
+        return error_response(400, "bad_request", f"{where}: {first['msg']}")

@@ -1,0 +1,117 @@
+"""What the API takes and gives, as OpenAPI shows it. Session documents are open: their fields are the catalogue's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from hayrick_collector.backend import Metric
+
+Document = dict[str, Any]
+
+
+class ErrorBody(BaseModel):
+    """What went wrong; `column` (from 1) points into the expression."""
+
+    code: str
+    message: str
+    column: int | None = None
+    hint: str | None = None
+
+
+class ErrorAnswer(BaseModel):
+    """The shape of every error."""
+
+    error: ErrorBody
+
+
+class SessionsPage(BaseModel):
+    """A page of sessions; `cursor` fetches the next one and is null on the last."""
+
+    total: int = Field(description="sessions that match in all")
+    items: list[Document]
+    cursor: str | None
+
+
+class FacetValue(BaseModel):
+    """One value and what the sessions that have it hold."""
+
+    value: str | int | bool
+    sessions: int
+    packets: int
+    bytes: int
+
+
+class Facets(BaseModel):
+    """A field's commonest values."""
+
+    field: str
+    items: list[FacetValue]
+
+
+class HistogramBucket(BaseModel):
+    """One interval's amount, by the time (epoch ms) it starts."""
+
+    start: int
+    value: int
+
+
+class Histogram(BaseModel):
+    """Amounts over time; empty intervals are left out."""
+
+    interval_ms: int
+    metric: Metric
+    items: list[HistogramBucket]
+
+
+class TagsRequest(BaseModel):
+    """Tags to add to and remove from all sessions that match."""
+
+    expression: str
+    start: int | None = Field(None, description="epoch ms")
+    stop: int | None = Field(None, description="epoch ms")
+    add: list[str] = []
+    remove: list[str] = []
+
+
+class TagsAnswer(BaseModel):
+    """How many sessions matched."""
+
+    sessions: int
+
+
+class SensorsAnswer(BaseModel):
+    """Sensors, with their last heartbeat and their chunks by state."""
+
+    items: list[Document]
+
+
+class ChunksAnswer(BaseModel):
+    """Chunks, the last landed first."""
+
+    items: list[Document]
+
+
+class FieldsAnswer(BaseModel):
+    """The catalogue of fields: their names in expressions and documents, kinds, help."""
+
+    items: list[Document]
+
+
+class UploadAnswer(BaseModel):
+    """A capture that is durable now; it is searchable once its chunk is `indexed`. `new` is false when the same bytes
+    were known already; `added` are the tags that are new to them."""
+
+    key: str
+    new: bool
+    size: int
+    state: str
+    added: list[str]
+
+
+class ChunkAnswer(BaseModel):
+    """One chunk's row, and how many sessions were found so far while it is being indexed."""
+
+    chunk: Document
+    progress: int | None = None

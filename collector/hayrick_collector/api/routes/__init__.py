@@ -1,0 +1,56 @@
+"""The API's routes, a file a subject."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Query, Request
+
+from hayrick_collector.backend import Search
+from hayrick_collector.direct import DirectBackend
+from hayrick_collector.timespan import parse_time
+from hayrick_common.errors import UsageError
+
+MAX_LIMIT = 10_000
+
+
+def backend_of(request: Request) -> DirectBackend:
+    """The collector behind this API."""
+    return cast(DirectBackend, request.app.state.backend)
+
+
+def search_of(
+    expression: Annotated[str, Query(max_length=100_000, description="empty: every session")] = "",
+    start: Annotated[str, Query(alias="from", description="ISO 8601, -24h, or Unix seconds or ms")] = "",
+    stop: Annotated[str, Query(alias="to")] = "",
+) -> Search:
+    """The sessions that a request means."""
+    return Search(expression=expression, start_ms=_time(start, "from"), stop_ms=_time(stop, "to"))
+
+
+BackendDep = Annotated[DirectBackend, Depends(backend_of)]
+SearchDep = Annotated[Search, Depends(search_of)]
+Limit = Annotated[int, Query(ge=0, le=MAX_LIMIT)]
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Comma-separated names."""
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def sort_of(value: str) -> tuple[tuple[str, str], ...]:
+    """`field`, `field:asc` or `field:desc`, several by commas. Raises UsageError."""
+    sort = []
+    for each in names(value):
+        name, _, direction = each.partition(":")
+        if direction not in ("", "asc", "desc"):
+            raise UsageError(f"sort {each!r}: write FIELD, FIELD:asc or FIELD:desc")
+        sort.append((name, direction or "asc"))
+    return tuple(sort)
+
+
+def _time(value: str, name: str) -> int | None:
+    try:
+        return parse_time(value) if value else None
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from error

@@ -1,0 +1,94 @@
+"""What came in: uploads, chunks, sensors, and how the collector is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import PlainTextResponse
+
+from hayrick_collector.api import metrics
+from hayrick_collector.api.errors import ApiError
+from hayrick_collector.api.models import (
+    ChunkAnswer,
+    ChunksAnswer,
+    Document,
+    FieldsAnswer,
+    SensorsAnswer,
+    UploadAnswer,
+)
+from hayrick_collector.api.routes import BackendDep, Limit
+from hayrick_collector.tags import check_tags
+
+router = APIRouter(tags=["collector"])
+
+
+@router.post("/api/ingest")
+async def ingest(
+    backend: BackendDep,
+    request: Request,
+    name: Annotated[str, Query(max_length=1024, description="the file's name, for people")] = "",
+    tag: Annotated[list[str], Query(description="tags of its sessions")] = [],  # noqa: B006 - FastAPI copies it
+    force: Annotated[bool, Query(description="index again even when these bytes are known")] = False,
+) -> UploadAnswer:
+    """Upload one capture as the request's body (pcap or pcapng, plain, gzip or zstd). The answer comes when it is
+    durable; follow /api/chunks/{key} until it is indexed."""
+    upload = await backend.receive(request.stream(), name=name, tags=check_tags(tag), force=force)
+    return UploadAnswer(key=upload.key, new=upload.new, size=upload.size, state=upload.state, added=list(upload.added))
+
+
+@router.get("/api/chunks")
+async def chunks(
+    backend: BackendDep,
+    state: Annotated[str | None, Query(pattern="^(landed|indexing|indexed|failed)$")] = None,
+    limit: Limit = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> ChunksAnswer:
+    """Chunks, the last landed first."""
+    return ChunksAnswer(items=await backend.chunks(state=state, limit=limit, offset=offset))
+
+
+@router.get("/api/chunks/{key}")
+async def chunk(backend: BackendDep, key: str) -> ChunkAnswer:
+    """One chunk."""
+    row, progress = await backend.chunk(key)
+    if row is None:
+        raise ApiError(404, "not_found", f"no chunk {key[:200]}")
+    return ChunkAnswer(chunk=row, progress=progress)
+
+
+@router.get("/api/sensors")
+async def sensors(backend: BackendDep) -> SensorsAnswer:
+    """Sensors that were heard of."""
+    return SensorsAnswer(items=await backend.sensors())
+
+
+@router.get("/api/fields")
+async def fields(backend: BackendDep) -> FieldsAnswer:
+    """The catalogue of fields."""
+    return FieldsAnswer(items=await backend.fields())
+
+
+@router.get("/api/status")
+async def status(backend: BackendDep) -> Document:
+    """Chunks by state, backlog, sensors, totals, disk, anomalies."""
+    return await backend.status()
+
+
+@router.get("/healthz", response_class=PlainTextResponse)
+async def alive() -> str:
+    """The process answers."""
+    return "ok\n"
+
+
+@router.get("/readyz", response_class=PlainTextResponse)
+async def ready(backend: BackendDep) -> str:
+    """The store answers too."""
+    await backend.check()
+    return "ok\n"
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def prometheus(backend: BackendDep) -> str:
+    """Counters and gauges for Prometheus."""
+    return metrics.render(await backend.status())

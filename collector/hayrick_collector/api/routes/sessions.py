@@ -1,0 +1,120 @@
+"""Searching, one session, and packets as a capture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from hayrick_collector.api.errors import ApiError
+from hayrick_collector.api.models import (
+    Document,
+    Facets,
+    FacetValue,
+    Histogram,
+    HistogramBucket,
+    SessionsPage,
+    TagsAnswer,
+    TagsRequest,
+)
+from hayrick_collector.api.routes import BackendDep, Limit, SearchDep, names, sort_of
+from hayrick_collector.backend import CaptureFormat, Export, Metric, Search
+from hayrick_collector.tags import check_tags
+
+router = APIRouter(prefix="/api", tags=["sessions"])
+_MEDIA_TYPES = {"pcap": "application/vnd.tcpdump.pcap", "pcapng": "application/x-pcapng"}
+
+
+@router.get("/sessions")
+async def sessions(
+    backend: BackendDep,
+    search: SearchDep,
+    sort: Annotated[str, Query(description="firstPacket:desc, network.bytes:desc,id …")] = "firstPacket:desc",
+    limit: Limit = 100,
+    cursor: Annotated[str | None, Query(description="from the page before")] = None,
+    fields: Annotated[str, Query(description="document names, by commas; empty: whole documents")] = "",
+) -> SessionsPage:
+    """Sessions that match, a page of them."""
+    found = await backend.search(
+        replace(search, sort=sort_of(sort), limit=limit, cursor=cursor or None, fields=names(fields))
+    )
+    return SessionsPage(total=found.total, items=found.items, cursor=found.cursor)
+
+
+@router.get("/sessions.pcap", response_class=StreamingResponse)
+@router.get("/sessions.pcapng", response_class=StreamingResponse, include_in_schema=False)
+async def packets(
+    backend: BackendDep,
+    search: SearchDep,
+    file_format: Annotated[CaptureFormat | None, Query(alias="format", description="default: pcap if possible")] = None,
+) -> StreamingResponse:
+    """The packets of all sessions that match, in time order."""
+    return _capture(await backend.export(search, file_format), "sessions")
+
+
+@router.get("/sessions/{session_id}.pcap", response_class=StreamingResponse)
+async def session_packets(
+    backend: BackendDep,
+    session_id: str,
+    file_format: Annotated[CaptureFormat | None, Query(alias="format")] = None,
+) -> StreamingResponse:
+    """One session's packets."""
+    export = await backend.export(Search(), file_format, session_id=session_id)
+    if export.sessions == 0:
+        raise ApiError(404, "not_found", f"no session {session_id[:100]}")
+    return _capture(export, session_id)
+
+
+@router.get("/sessions/{session_id}")
+async def session(backend: BackendDep, session_id: str) -> Document:
+    """One session's whole document."""
+    document = await backend.session(session_id)
+    if document is None:
+        raise ApiError(404, "not_found", f"no session {session_id[:100]}")
+    return document
+
+
+@router.get("/facets")
+async def facets(
+    backend: BackendDep,
+    search: SearchDep,
+    field: Annotated[str, Query(description="a field's name in expressions or documents")],
+    limit: Limit = 20,
+) -> Facets:
+    """A field's most frequent values among the sessions that match."""
+    items = await backend.facets(search, field, limit)
+    return Facets(field=field, items=[FacetValue.model_validate(item) for item in items])
+
+
+@router.get("/histogram")
+async def histogram(
+    backend: BackendDep,
+    search: SearchDep,
+    interval: Annotated[int, Query(ge=1, description="milliseconds")] = 60_000,
+    metric: Metric = "sessions",
+) -> Histogram:
+    """Sessions, packets or bytes over time, by first packet."""
+    items = [HistogramBucket.model_validate(item) for item in await backend.histogram(search, interval, metric)]
+    return Histogram(interval_ms=interval, metric=metric, items=items)
+
+
+@router.post("/tags")
+async def tags(backend: BackendDep, body: TagsRequest) -> TagsAnswer:
+    """Add tags to, and remove tags from, all sessions that match."""
+    search = Search(expression=body.expression, start_ms=body.start, stop_ms=body.stop)
+    return TagsAnswer(sessions=await backend.tag(search, check_tags(body.add), check_tags(body.remove)))
+
+
+def _capture(export: Export, name: str) -> StreamingResponse:
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}.{export.format}"',
+        "X-Hayrick-Sessions": str(export.sessions),
+        "X-Hayrick-Packets": str(export.packets),
+        "X-Hayrick-Missing": ",".join(export.missing),
+        "X-Hayrick-Format": export.format,
+    }
+    if export.sessions and not export.packets and export.missing:
+        raise ApiError(410, "gone", "the packets of these sessions are no longer stored")
+    return StreamingResponse(export.pieces, media_type=_MEDIA_TYPES[export.format], headers=headers)

@@ -1,0 +1,108 @@
+"""A capture out of many chunks: which files, which packets, which format, and then the bytes.
+
+All that must be known before the first byte (how many packets, whether one PCAP can hold them, what is gone) is settled
+when planning; the packets themselves are read only as the bytes are taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hayrick_collector.archive.paths import DataFolder
+from hayrick_collector.archive.read import Source, merged
+from hayrick_collector.archive.write import Format, Pcap, Pcapng
+from hayrick_collector.backend import CaptureFormat, Export
+from hayrick_collector.catalog import Catalog, ChunkRow
+from hayrick_collector.store import Positions
+from hayrick_common.errors import UsageError
+
+PIECE = 256 << 10
+ETHERNET = 1
+_MICROSECOND_MAGICS = {b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xcd\x34", b"\x34\xcd\xb2\xa1"}
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an export will read."""
+
+    sources: list[Source] = field(default_factory=list)
+    linktypes: set[int] = field(default_factory=set)
+    nanoseconds: bool = False
+    sessions: int = 0
+    packets: int = 0
+    missing: list[str] = field(default_factory=list)
+
+
+async def plan(folder: DataFolder, catalog: Catalog, positions: AsyncIterator[Positions]) -> Plan:
+    """Gather the packets of all sessions, chunk by chunk: eight bytes a packet are held."""
+    chunks: dict[str, array[int]] = {}
+    made = Plan()
+    async for each in positions:
+        chunks.setdefault(each.chunk, array("q")).extend(each.packet_pos)
+        made.sessions += 1
+    await asyncio.to_thread(_settle, made, folder, catalog, chunks)
+    return made
+
+
+def start(made: Plan, wanted: CaptureFormat | None) -> Export:
+    """The export, ready to be taken. Raises UsageError when a PCAP is wanted that cannot hold the link types."""
+    if wanted == "pcap" and len(made.linktypes) > 1:
+        kinds = ", ".join(map(str, sorted(made.linktypes)))
+        raise UsageError(f"these packets have several link types ({kinds}), which one PCAP cannot hold: write PCAPNG")
+    chosen: CaptureFormat = wanted or ("pcapng" if len(made.linktypes) > 1 else "pcap")
+    pieces = _pieces(made.sources, _writer(made, chosen))
+    return Export(chosen, made.sessions, made.packets, tuple(made.missing), pieces)
+
+
+def _settle(made: Plan, folder: DataFolder, catalog: Catalog, chunks: dict[str, array[int]]) -> None:
+    for key, positions in chunks.items():
+        row = catalog.get(key)
+        path = folder.absolute(row.path) if row else None
+        if row is None or path is None or not path.exists():
+            made.missing.append(key)
+            continue
+        ordered = array("q", sorted(set(positions)))
+        made.packets += len(ordered)
+        made.sources.append(Source(path, ordered, (row.first_packet or 0) * 1_000_000))
+        made.linktypes.update(_linktypes(row))
+        made.nanoseconds = made.nanoseconds or _finer_than_microseconds(path)
+
+
+def _linktypes(row: ChunkRow) -> list[int]:
+    return list((row.summary or {}).get("linktypes", ())) or [ETHERNET]
+
+
+def _finer_than_microseconds(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) not in _MICROSECOND_MAGICS
+
+
+def _writer(made: Plan, chosen: CaptureFormat) -> Format:
+    if chosen == "pcapng":
+        return Pcapng(made.linktypes or {ETHERNET})
+    return Pcap(next(iter(made.linktypes), ETHERNET), nanoseconds=made.nanoseconds)
+
+
+async def _pieces(sources: list[Source], writer: Format) -> AsyncGenerator[bytes]:
+    """The file in pieces; reading and packing run in a thread, a piece at a time."""
+    pieces = _joined(sources, writer)
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece
+
+
+def _joined(sources: list[Source], writer: Format) -> Iterator[bytes]:
+    gathered = [writer.head()]
+    size = len(gathered[0])
+    for packet in merged(sources):
+        record = writer.packet(packet)
+        gathered.append(record)
+        size += len(record)
+        if size >= PIECE:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield b"".join(gathered)

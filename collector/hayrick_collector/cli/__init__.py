@@ -1,0 +1,1 @@
+"""The collector's commands, a file each; the modules import nothing heavy before a command runs."""

@@ -1,0 +1,77 @@
+"""`hayrick status`: how the collector is: chunks, backlog, sensors, store, disk."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hayrick_collector.cli import options, text
+from hayrick_collector.timespan import format_time
+
+if TYPE_CHECKING:
+    from hayrick_collector.backend import Backend
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "status",
+        help="show sensors, chunks, gaps and queues",
+        description="Show chunks by state, backlog, sensors, store totals and disk.",
+        epilog=options.EPILOG_WHERE,
+    )
+    parser.add_argument("--json", action="store_true", help="everything, as one JSON object")
+    options.add_where(parser)
+    parser.set_defaults(run=run, expression="")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0, also when chunks have failed: they are listed."""
+    return options.run_backend(args, lambda backend: _status(backend, args))
+
+
+async def _status(backend: Backend, args: argparse.Namespace) -> int:
+    status = await backend.status()
+    print(json.dumps(status) if args.json else "\n".join(lines(status, now=time.time())))
+    return 0
+
+
+def lines(status: dict[str, Any], *, now: float) -> Iterator[str]:
+    """The status for people."""
+    chunks, totals, disk = status["chunks"], status["totals"], status["disk"]
+    yield f"chunks     {', '.join(f'{count} {state}' for state, count in chunks.items())}"
+    yield f"backlog    {status['backlog']} chunks, {text.size(totals['backlog_bytes'])}"
+    yield f"stored     {totals['sessions']} sessions, {totals['packets']} packets, {text.size(totals['bytes'])}"
+    if totals["first_packet"] is not None:
+        yield f"span       {format_time(totals['first_packet'])} to {format_time(totals['last_packet'])} UTC"
+    yield f"store      {_store(status['store'])}"
+    yield f"disk       {text.size(disk['free'])} free of {text.size(disk['total'])}"
+    if status["anomalies"]:
+        yield f"anomalies  {', '.join(f'{name} {count}' for name, count in list(status['anomalies'].items())[:10])}"
+    for sensor in status["sensors"]:
+        yield _sensor(sensor, now)
+        yield from (f"  missing  {text.safe(each)}" for each in sensor.get("gaps", ()))
+    for chunk in status["failed"]:
+        name = text.safe(chunk["original_name"] or chunk["key"])
+        yield f"FAILED     {name}: {text.safe(chunk['error'] or '')} ({chunk['attempts']} attempts, {chunk['key']})"
+
+
+def _store(health: dict[str, Any]) -> str:
+    return f"{health['kind']}, {'ok' if health['ok'] else 'NOT OK'}, {text.size(health.get('bytes'))}"
+
+
+def _sensor(sensor: dict[str, Any], now: float) -> str:
+    heard = f"{now - sensor['last_seen']:.0f} s ago" if sensor["last_seen"] else "never"
+    told = ", ".join(f"{name} {_told(value)}" for name, value in sensor["heartbeat"].items() if _plain(value))
+    return f"sensor     {text.safe(sensor['name'])}: last seen {heard}" + (f"; {told}" if told else "")
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _told(value: Any) -> str:
+    return text.safe(str(value))

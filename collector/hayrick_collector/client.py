@@ -1,0 +1,213 @@
+"""The backend through a running collector's API; as a Python client, it is all that a script needs.
+
+backend = HttpBackend("http://127.0.0.1:8005")
+found = await backend.search(Search('host.dns == "*.example"'))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hayrick_collector.backend import (
+    Backend,
+    Capture,
+    CaptureFormat,
+    Document,
+    Export,
+    Found,
+    Ingested,
+    Metric,
+    Progress,
+    Search,
+    Upload,
+    file_pieces,
+    outcome,
+)
+from hayrick_common.errors import CaptureError, ConfigError, ExpressionError, HayrickError, StoreError, UsageError
+
+_TIMEOUT = httpx.Timeout(120.0, connect=10.0)
+_POLL_SECONDS = 0.2
+_STALL_SECONDS = 900.0
+_ERRORS: dict[str, type[HayrickError]] = {
+    "bad_request": UsageError,
+    "not_a_capture": CaptureError,
+    "store_unavailable": StoreError,
+    "unauthorized": ConfigError,
+    "misdirected": ConfigError,
+}
+
+
+class HttpBackend(Backend):
+    """A collector at a URL, with the token its settings name, if they do."""
+
+    def __init__(self, url: str, *, token: str = "", transport: httpx.AsyncBaseTransport | None = None) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"{url!r} is no collector's address: write http://HOST:PORT")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._url = url
+        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT, transport=transport)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def search(self, search: Search) -> Found:
+        asked = {
+            **_range(search),
+            "sort": ",".join(f"{name}:{direction}" for name, direction in search.sort),
+            "limit": search.limit,
+            "fields": ",".join(search.fields),
+            **({"cursor": search.cursor} if search.cursor else {}),
+        }
+        answer = await self._get("/api/sessions", asked)
+        return Found(answer["items"], answer["total"], answer["cursor"])
+
+    async def session(self, session_id: str) -> Document | None:
+        try:
+            return await self._get(f"/api/sessions/{session_id}")
+        except LookupError:
+            return None
+
+    async def export(
+        self, search: Search, file_format: CaptureFormat | None = None, *, session_id: str | None = None
+    ) -> Export:
+        path = "/api/sessions.pcap" if session_id is None else f"/api/sessions/{session_id}.pcap"
+        asked = {**_range(search), **({"format": file_format} if file_format else {})}
+        request = self._http.build_request("GET", path, params=asked)
+        answer = await self._send(request, stream=True)
+        told = {
+            name: answer.headers.get(f"X-Hayrick-{name}", "") for name in ("Format", "Sessions", "Packets", "Missing")
+        }
+        return Export(
+            format="pcapng" if told["Format"] == "pcapng" else "pcap",
+            sessions=int(told["Sessions"]),
+            packets=int(told["Packets"]),
+            missing=tuple(filter(None, told["Missing"].split(","))),
+            pieces=self._pieces(answer),
+        )
+
+    async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:
+        body = {
+            "expression": search.expression,
+            "start": search.start_ms,
+            "stop": search.stop_ms,
+            "add": add,
+            "remove": remove,
+        }
+        return int((await self._json(self._http.build_request("POST", "/api/tags", json=body)))["sessions"])
+
+    async def facets(self, search: Search, field: str, limit: int) -> list[Document]:
+        return list((await self._get("/api/facets", {**_range(search), "field": field, "limit": limit}))["items"])
+
+    async def histogram(self, search: Search, interval_ms: int, metric: Metric) -> list[Document]:
+        asked = {**_range(search), "interval": interval_ms, "metric": metric}
+        return list((await self._get("/api/histogram", asked))["items"])
+
+    async def fields(self) -> list[Document]:
+        return list((await self._get("/api/fields"))["items"])
+
+    async def sensors(self) -> list[Document]:
+        return list((await self._get("/api/sensors"))["items"])
+
+    async def chunks(self, *, state: str | None = None, limit: int = 100, offset: int = 0) -> list[Document]:
+        asked = {"limit": limit, "offset": offset, **({"state": state} if state else {})}
+        return list((await self._get("/api/chunks", asked))["items"])
+
+    async def status(self) -> Document:
+        return await self._get("/api/status")
+
+    async def ingest(
+        self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None
+    ) -> Ingested:
+        started = time.monotonic()
+        report = progress or (lambda phase, amount: None)
+        try:
+            upload = await self._upload(capture, tags, force, report)
+            row = await self._followed(upload.key, report)
+        except (CaptureError, OSError) as error:
+            return Ingested(capture.name, "failed", error=str(error), seconds=time.monotonic() - started)
+        return outcome(capture.name, upload, row, seconds=time.monotonic() - started)
+
+    # --- plumbing -------------------------------------------------------------------------------------------------
+
+    async def _upload(self, capture: Capture, tags: tuple[str, ...], force: bool, report: Progress) -> Upload:
+        pieces = file_pieces(capture.open, lambda read: report("copy", read))
+        asked: dict[str, Any] = {"name": Path(capture.name).name, "tag": list(tags), "force": force}
+        headers = {"Content-Type": "application/octet-stream"}
+        request = self._http.build_request("POST", "/api/ingest", params=asked, content=pieces, headers=headers)
+        answer = await self._json(request)
+        return Upload(**{**answer, "added": tuple(answer["added"])})
+
+    async def _followed(self, key: str, report: Progress) -> Document:
+        """Wait until a chunk is indexed or failed; gives up when nothing about it changes for a quarter of an hour."""
+        last: object = None
+        changed = time.monotonic()
+        while time.monotonic() - changed < _STALL_SECONDS:
+            answer = await self._get(f"/api/chunks/{key}")
+            row: Document = answer["chunk"]
+            if row["state"] in ("indexed", "failed"):
+                return row
+            now = (row["state"], row["attempts"], answer["progress"])
+            if now != last:
+                last, changed = now, time.monotonic()
+                report("index", answer["progress"] or 0)
+            await asyncio.sleep(_POLL_SECONDS)
+        raise HayrickError(f"chunk {key} has not been indexed for {_STALL_SECONDS:g} seconds: see `hayrick status`")
+
+    async def _pieces(self, answer: httpx.Response) -> AsyncGenerator[bytes]:
+        try:
+            async for piece in answer.aiter_raw():
+                yield piece
+        except httpx.HTTPError as error:
+            raise StoreError(f"{self._url} broke off: {error}") from error
+        finally:
+            await answer.aclose()
+
+    async def _get(self, path: str, asked: dict[str, Any] | None = None) -> Document:
+        return await self._json(self._http.build_request("GET", path, params=asked))
+
+    async def _json(self, request: httpx.Request) -> Document:
+        answer = await self._send(request)
+        return dict(answer.json())
+
+    async def _send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+        try:
+            answer = await self._http.send(request, stream=stream)
+            if answer.is_error:
+                await answer.aread()
+        except httpx.ConnectError as error:
+            raise StoreError(
+                f"no collector answers at {self._url}: is `hayrick collector run` up? ({error})"
+            ) from error
+        except httpx.HTTPError as error:
+            raise StoreError(f"{self._url}: {str(error) or type(error).__name__}") from error
+        if answer.is_error:
+            raise _error(answer)
+        return answer
+
+
+def _range(search: Search) -> dict[str, Any]:
+    asked: dict[str, Any] = {"expression": search.expression}
+    if search.start_ms is not None:
+        asked["from"] = search.start_ms
+    if search.stop_ms is not None:
+        asked["to"] = search.stop_ms
+    return asked
+
+
+def _error(answer: httpx.Response) -> Exception:
+    try:
+        told = answer.json()["error"]
+        code, message = str(told["code"]), str(told["message"])
+    except (ValueError, KeyError, TypeError):
+        return StoreError(f"{answer.url} answered {answer.status_code}, not as a collector does")
+    if code == "expression":
+        return ExpressionError(message, int(told.get("column") or 1))
+    if answer.status_code == 404:
+        return LookupError(message)
+    return _ERRORS.get(code, HayrickError)(message)

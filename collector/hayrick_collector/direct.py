@@ -1,0 +1,214 @@
+"""The backend on a data folder: what the API serves, and what the commands use when no collector runs."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import hayrick_decode
+from hayrick_collector.archive import export as exporting
+from hayrick_collector.backend import (
+    Backend,
+    Capture,
+    CaptureFormat,
+    Document,
+    Export,
+    Found,
+    Ingested,
+    Metric,
+    Progress,
+    Search,
+    Upload,
+    file_pieces,
+    outcome,
+)
+from hayrick_collector.catalog import Catalog, ChunkRow
+from hayrick_collector.config import CollectorConfig
+from hayrick_collector.expression import Catalogue, parse_expression
+from hayrick_collector.ingest.imports import intake
+from hayrick_collector.ingest.pool import IngestPool
+from hayrick_collector.store import Query, Store, open_store
+from hayrick_common.errors import CaptureError, HayrickError, UsageError
+
+Answer = TypeVar("Answer")
+_METRICS: dict[Metric, str] = {"sessions": "sessions", "packets": "network.packets", "bytes": "network.bytes"}
+
+
+class DirectBackend(Backend):
+    """A data folder's catalog, store and archive. With `serving`, the pool takes everything that has landed; without,
+    only what this process brings."""
+
+    def __init__(self, config: CollectorConfig, catalog: Catalog, store: Store, *, serving: bool) -> None:
+        self.config = config
+        self.catalog = catalog
+        self.store = store
+        self.pool = IngestPool(config, catalog)
+        self._catalogue = Catalogue.from_dicts(hayrick_decode.fields())
+        self._serving = serving
+
+    @classmethod
+    async def open(cls, config: CollectorConfig, *, serving: bool = False) -> DirectBackend:
+        """Open what the settings name; makes a data folder that is not there yet."""
+        await asyncio.to_thread(config.folder.create)
+        catalog = await asyncio.to_thread(Catalog, config.folder.catalog)
+        await asyncio.to_thread(catalog.recover)
+        store = open_store(config)
+        await store.open()
+        return cls(config, catalog, store, serving=serving)
+
+    async def close(self) -> None:
+        await self.pool.stop()
+        await self.store.close()
+        self.catalog.close()
+
+    async def check(self) -> None:
+        """Raises StoreError when the store cannot answer."""
+        await self.store.health()
+
+    # --- sessions -------------------------------------------------------------------------------------------------
+
+    async def search(self, search: Search) -> Found:
+        page = await _asked(self.store.find(self._query(search)))
+        return Found(page.items, page.total or 0, page.cursor)
+
+    async def session(self, session_id: str) -> Document | None:
+        return await self.store.get(session_id)
+
+    async def export(
+        self, search: Search, file_format: CaptureFormat | None = None, *, session_id: str | None = None
+    ) -> Export:
+        if session_id is None:
+            positions = self.store.positions(self._query(search))
+        else:
+            positions = self.store.positions_of([session_id])
+        planned = await _asked(exporting.plan(self.config.folder, self.catalog, positions))
+        return exporting.start(planned, file_format)
+
+    async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:
+        if not add and not remove:
+            raise UsageError("no tags to add or remove")
+        return await _asked(self.store.tag(self._query(search), add, remove))
+
+    async def facets(self, search: Search, field: str, limit: int) -> list[Document]:
+        found = await _asked(self.store.facets(self._query(search), field, limit))
+        return [
+            {"value": each.value, "sessions": each.sessions, "packets": each.packets, "bytes": each.bytes}
+            for each in found
+        ]
+
+    async def histogram(self, search: Search, interval_ms: int, metric: Metric) -> list[Document]:
+        buckets = await _asked(self.store.histogram(self._query(search), interval_ms, _METRICS[metric]))
+        return [{"start": each.start_ms, "value": each.value} for each in buckets]
+
+    async def fields(self) -> list[Document]:
+        return [dict(each) for each in hayrick_decode.fields()]
+
+    def _query(self, search: Search) -> Query:
+        text = search.expression.strip()
+        return Query(
+            expression=parse_expression(search.expression, self._catalogue) if text else None,
+            start_ms=search.start_ms,
+            stop_ms=search.stop_ms,
+            sort=[(name, "desc" if direction == "desc" else "asc") for name, direction in search.sort],
+            limit=search.limit,
+            cursor=search.cursor,
+            fields=search.fields or None,
+        )
+
+    # --- the collector itself -------------------------------------------------------------------------------------
+
+    async def sensors(self) -> list[Document]:
+        return await asyncio.to_thread(self.catalog.sensors)
+
+    async def chunks(self, *, state: str | None = None, limit: int = 100, offset: int = 0) -> list[Document]:
+        rows = await asyncio.to_thread(self.catalog.chunks, state=state, limit=limit, offset=offset)
+        return [row.public() for row in rows]
+
+    async def chunk(self, key: str) -> tuple[Document | None, int | None]:
+        """One chunk, and how many sessions were found in it so far while it is being indexed."""
+        row = await asyncio.to_thread(self.catalog.get, key)
+        return (row.public() if row else None), self.pool.progress(key)
+
+    async def status(self) -> Document:
+        catalog = self.catalog
+        counts, totals, anomalies, sensors = await asyncio.gather(
+            asyncio.to_thread(catalog.counts),
+            asyncio.to_thread(catalog.totals),
+            asyncio.to_thread(catalog.anomalies),
+            asyncio.to_thread(catalog.sensors),
+        )
+        failed = await self.chunks(state="failed", limit=10)
+        usage = await asyncio.to_thread(shutil.disk_usage, self.config.data)
+        return {
+            "node": self.config.node,
+            "chunks": counts,
+            "backlog": counts["landed"] + counts["indexing"],
+            "totals": totals,
+            "anomalies": anomalies,
+            "sensors": sensors,
+            "failed": [{name: row[name] for name in ("key", "original_name", "error", "attempts")} for row in failed],
+            "disk": {"total": usage.total, "free": usage.free},
+            "store": await self.store.health(),
+            "workers": len(self.pool.worker_pids()),
+        }
+
+    # --- ingest ---------------------------------------------------------------------------------------------------
+
+    async def receive(
+        self, pieces: AsyncIterator[bytes], *, name: str, tags: tuple[str, ...] = (), force: bool = False
+    ) -> Upload:
+        """Make a capture durable in the archive and queue it. Raises CaptureError when it is none."""
+        with intake(self.config) as taking:
+            async for piece in pieces:
+                await asyncio.to_thread(taking.feed, piece)
+            landed = await asyncio.to_thread(taking.finish, self.catalog, name=name, tags=tags)
+        row = landed.row
+        added = () if landed.new else tuple(tag for tag in tags if tag not in row.tags)
+        if not landed.new:
+            await self._known_again(row, (*row.tags, *added), again=force or row.state == "failed")
+        self.pool.wake()
+        current = await asyncio.to_thread(self.catalog.get, row.key) or row
+        return Upload(row.key, landed.new, row.size, current.state, added)
+
+    async def ingest(
+        self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None
+    ) -> Ingested:
+        started = time.monotonic()
+        report = progress or (lambda phase, amount: None)
+        try:
+            pieces = file_pieces(capture.open, lambda read: report("copy", read))
+            upload = await self.receive(pieces, name=Path(capture.name).name, tags=tags, force=force)
+        except (CaptureError, OSError) as error:
+            return Ingested(capture.name, "failed", error=_reason(error), seconds=time.monotonic() - started)
+        row = await self._finished(upload.key, lambda sessions: report("index", sessions))
+        return outcome(capture.name, upload, row.public(), seconds=time.monotonic() - started)
+
+    async def _finished(self, key: str, progress: Callable[[int], None]) -> ChunkRow:
+        if self._serving:
+            return await self.pool.finished(key)
+        return await self.pool.index_one(key, progress)
+
+    async def _known_again(self, row: ChunkRow, tags: tuple[str, ...], *, again: bool) -> None:
+        if again:
+            await asyncio.to_thread(self.catalog.again, row.key, tags=tags)
+        elif tags != row.tags:
+            await asyncio.to_thread(self.catalog.set_tags, row.key, tags)
+            if row.state == "indexed":
+                chunk = parse_expression(f'chunk == "{row.key}"', self._catalogue)
+                await self.store.tag(Query(expression=chunk), tags)
+
+
+async def _asked(answer: Awaitable[Answer]) -> Answer:
+    """Await a store's answer; a question that is wrong in itself is the asker's to mend."""
+    try:
+        return await answer
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _reason(error: HayrickError | OSError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

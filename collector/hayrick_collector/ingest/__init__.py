@@ -1,0 +1,1 @@
+"""Landed chunks into the store: imports, the queue, and the worker processes that decode."""

@@ -1,0 +1,150 @@
+"""The ingest queue: the catalog's landed chunks, taken by as many workers as the settings say.
+
+The queue is the catalog itself, so it is bounded by the disk and survives everything. A worker that dies over a chunk
+costs the chunk an attempt; after the last the chunk is `failed`, with the reason, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from hayrick_collector.catalog import Catalog, ChunkRow
+from hayrick_collector.config import CollectorConfig
+from hayrick_collector.ingest.process import WorkerError, WorkerProcess
+
+LOG = logging.getLogger(__name__)
+IDLE_SECONDS = 1.0  # how often the catalog is looked at for what another process landed
+
+
+class IngestPool:
+    """Runs tasks over the catalog until stopped. `on_indexed(key)` is called on the loop after each commit."""
+
+    def __init__(
+        self,
+        config: CollectorConfig,
+        catalog: Catalog,
+        *,
+        workers: int | None = None,
+        on_indexed: Callable[[str], None] = lambda key: None,
+    ) -> None:
+        self._config = config
+        self._catalog = catalog
+        self._workers = [
+            WorkerProcess(config.as_dict(), stall_seconds=config.ingest.stall_seconds)
+            for _ in range(workers or config.ingest.workers)
+        ]
+        self.on_indexed = on_indexed
+        self._idle: asyncio.Queue[WorkerProcess] = asyncio.Queue()
+        for worker in self._workers:
+            self._idle.put_nowait(worker)
+        self._work = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._progress: dict[str, int] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to take chunks."""
+        self._tasks = [asyncio.create_task(self._serve(worker)) for worker in self._workers]
+
+    async def stop(self) -> None:
+        """Cut short what is being indexed (it waits again, unharmed) and end the workers."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
+
+    def wake(self) -> None:
+        """Something has landed."""
+        self._work.set()
+
+    def progress(self, key: str) -> int | None:
+        """Sessions found so far in a chunk that is being indexed here; None otherwise."""
+        return self._progress.get(key)
+
+    def worker_pids(self) -> list[int]:
+        """Process numbers of the workers that run."""
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    async def index_one(self, key: str, progress: Callable[[int], None] = lambda sessions: None) -> ChunkRow:
+        """Index one landed chunk now, by an idle worker of a pool that was not started; returns its row, indexed or
+        failed."""
+        worker = await self._idle.get()
+        try:
+            while (row := await asyncio.to_thread(self._catalog.claim, key)) is not None:
+                await self._index(worker, row, progress)
+        finally:
+            self._idle.put_nowait(worker)
+        return await self.finished(key)
+
+    async def finished(self, key: str) -> ChunkRow:
+        """Wait until a chunk is indexed or failed, by whichever process. Has no deadline of its own: a worker that
+        stands still is killed, and attempts are counted."""
+        while True:
+            row = await asyncio.to_thread(self._catalog.get, key)
+            if row is None:
+                raise LookupError(f"no chunk {key}")
+            if row.state in ("indexed", "failed"):
+                return row
+            async with self._changed:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), IDLE_SECONDS / 2)
+
+    async def _serve(self, worker: WorkerProcess) -> None:
+        while True:
+            self._work.clear()
+            row = await asyncio.to_thread(self._catalog.claim)
+            if row is not None:
+                await self._index(worker, row, lambda sessions: None)
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), IDLE_SECONDS)
+
+    async def _index(self, worker: WorkerProcess, row: ChunkRow, progress: Callable[[int], None]) -> None:
+        def note(sessions: int) -> None:
+            self._progress[row.key] = sessions
+            progress(sessions)
+
+        try:
+            summary = await worker.index(self._job(row), note)
+            await asyncio.to_thread(self._indexed, row, summary)
+            self.on_indexed(row.key)
+        except WorkerError as error:
+            await asyncio.to_thread(self._failed, row, error)
+        except asyncio.CancelledError:
+            self._catalog.release(row.key)
+            raise
+        finally:
+            self._progress.pop(row.key, None)
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _indexed(self, row: ChunkRow, summary: dict[str, Any]) -> None:
+        self._catalog.indexed(row.key, _with_anomalies(summary, row))
+        current = self._catalog.get(row.key)
+        if current and current.tags != row.tags:  # tags came while the worker had the old ones
+            self._catalog.again(row.key)
+
+    def _failed(self, row: ChunkRow, error: WorkerError) -> None:
+        allowed = 1 if error.final else self._config.ingest.attempts
+        again = self._catalog.attempt_failed(row.key, str(error), attempts_allowed=allowed)
+        LOG.warning("chunk %s: %s; %s", row.key, error, "will be tried again" if again else "given up")
+
+    def _job(self, row: ChunkRow) -> dict[str, object]:
+        return {
+            "key": row.key,
+            "path": str(self._config.folder.absolute(row.path)),
+            "node": row.sensor,
+            "file": row.original_name or row.path,
+            "tags": row.tags,
+        }
+
+
+def _with_anomalies(summary: dict[str, Any], row: ChunkRow) -> dict[str, Any]:
+    """What the decoder said, and what was found wrong before it saw the file."""
+    return {**summary, "anomalies": {**summary.get("anomalies", {}), **row.meta.get("anomalies", {})}}

@@ -1,0 +1,116 @@
+"""One ingest worker seen from the event loop: started when first needed, asked for one chunk at a time, mourned."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from hayrick_common.errors import HayrickError
+
+_LINE_LIMIT = 8 << 20  # a summary line names every protocol and anomaly, and no more
+_GRACE_SECONDS = 10
+
+
+class WorkerError(HayrickError):
+    """A worker died or stood still over a chunk, or reported that it could not index it.
+
+    `final` tells that another attempt would end the same.
+    """
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+class WorkerProcess:
+    """A worker process that is replaced after it dies. Used by one task at a time."""
+
+    def __init__(self, config: dict[str, Any], *, stall_seconds: float) -> None:
+        self._config = json.dumps(config)
+        self._stall_seconds = stall_seconds
+        self._process: Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process number, when one runs."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def index(self, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
+        """Index one chunk; returns the decoder's summary. Raises WorkerError; a cancelled call kills the worker."""
+        process = await self._running()
+        try:
+            return await self._converse(process, job, progress)
+        except WorkerError as error:
+            if process.returncode is not None:
+                self._process = None
+            raise error
+        except BaseException:
+            await self._kill()
+            raise
+
+    async def stop(self) -> None:
+        """End the worker: its input closes, and it is killed if it does not go by itself."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), _GRACE_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _running(self) -> Process:
+        if self._process is None or self._process.returncode is not None:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "hayrick_collector.ingest.worker", self._config,
+                stdin=PIPE, stdout=PIPE, limit=_LINE_LIMIT,
+            )  # fmt: skip
+        return self._process
+
+    async def _converse(self, process: Process, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(ConnectionError):  # a dead worker is told of below, by its end of output
+            process.stdin.write(json.dumps(job).encode() + b"\n")
+            await process.stdin.drain()
+        while True:
+            answer = await self._answer(process, process.stdout)
+            if "progress" in answer:
+                progress(int(answer["progress"]))
+            elif "done" in answer:
+                return dict(answer["done"])
+            else:
+                raise WorkerError(str(answer["failed"]), final=bool(answer["final"]))
+
+    async def _answer(self, process: Process, output: asyncio.StreamReader) -> dict[str, Any]:
+        try:
+            line = await asyncio.wait_for(output.readline(), self._stall_seconds)
+        except TimeoutError:
+            await self._kill()
+            reason = f"the worker made no progress for {self._stall_seconds:g} seconds and was killed"
+            raise WorkerError(reason) from None
+        if not line:
+            await process.wait()
+            raise WorkerError(f"the worker {_end(process.returncode or 0)} before it was done")
+        return dict(json.loads(line))
+
+    async def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process and process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def _end(code: int) -> str:
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"

@@ -1,0 +1,134 @@
+"""The ingest worker: a process of its own, so that a capture which kills the decoder kills one attempt and no more.
+
+It reads one JSON job a line on standard input and answers in JSON lines on standard output: any number of
+`{"progress": sessions}`, then `{"done": summary}` or `{"failed": reason, "final": whether to give up}`.
+Run as `python -m hayrick_collector.ingest.worker CONFIG-AS-JSON`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+import hayrick_decode
+from hayrick_collector.config import CollectorConfig
+from hayrick_collector.store import Store, open_store
+
+BATCH_SESSIONS = 4096
+_AHEAD = 1  # decoded batches that may wait while the store writes the one before
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Serve jobs until standard input ends."""
+    _die_with_parent()
+    answers = _private_output()
+    store = open_store(CollectorConfig.from_dict(json.loads(sys.argv[1])))
+
+    def say(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    for line in sys.stdin:
+        say(_attempt(store, json.loads(line), say))
+    return 0
+
+
+def _attempt(store: Store, job: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    try:
+        return {"done": index(store, job, lambda sessions: say({"progress": sessions}))}
+    except ValueError as error:  # not a capture: no attempt will make it one
+        return {"failed": str(error), "final": True}
+    except Exception as error:  # noqa: BLE001 - the reason travels to the catalog, and the attempt is counted there
+        return {"failed": f"{type(error).__name__}: {error}", "final": False}
+
+
+def index(store: Store, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
+    """Decode one chunk into a segment of the store and commit it; what stood there for the chunk is replaced."""
+    decoding = hayrick_decode.decode(
+        job["path"],
+        chunk=job["key"],
+        node=job["node"],
+        file=job["file"],
+        tags=tuple(job["tags"]),
+        batch_sessions=BATCH_SESSIONS,
+        indexed_ms=int(time.time() * 1000),
+    )
+    writer = store.writer(job["key"])
+    sessions = 0
+    try:
+        for batch in _ahead(decoding):
+            writer.add(batch)
+            sessions += len(batch)
+            progress(sessions)
+        writer.commit()
+    except BaseException:
+        writer.abort()
+        raise
+    return dict(decoding.summary)
+
+
+def _ahead(batches: Iterator[Any]) -> Iterator[Any]:
+    """Decode the next batch in a thread while this one is being written: both let go of the interpreter's lock."""
+    waiting: queue.Queue[tuple[str, Any]] = queue.Queue(_AHEAD)
+    stopped = threading.Event()
+
+    def decode() -> None:
+        try:
+            for batch in batches:
+                waiting.put(("batch", batch))
+                if stopped.is_set():
+                    return
+            waiting.put(("end", None))
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
+            waiting.put(("error", error))
+
+    thread = threading.Thread(target=decode, name="decode", daemon=True)
+    thread.start()
+    try:
+        yield from _taken(waiting)
+    finally:
+        stopped.set()
+        while thread.is_alive():
+            _drain(waiting)
+            thread.join(0.05)
+
+
+def _taken(waiting: queue.Queue[tuple[str, Any]]) -> Iterator[Any]:
+    while True:
+        kind, value = waiting.get()
+        if kind == "error":
+            raise value
+        if kind == "end":
+            return
+        yield value
+
+
+def _drain(waiting: queue.Queue[Any]) -> None:
+    while not waiting.empty():
+        waiting.get_nowait()
+
+
+def _die_with_parent() -> None:
+    """A killed collector leaves no worker writing behind the back of the next one."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+
+
+def _private_output() -> IO[str]:
+    """Standard output for answers only: whatever a library prints goes to standard error instead."""
+    private = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return os.fdopen(private, "w", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""`hayrick collector run`: one asyncio process that lands chunks, has them indexed, and serves the API and the page.
+
+It ends cleanly on SIGTERM or Ctrl-C; killed outright it loses nothing: what was landed is landed, what was being
+indexed is taken up again at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+
+from hayrick_collector import jobs
+from hayrick_collector.api.app import create_app
+from hayrick_collector.arrivals import Arrivals
+from hayrick_collector.config import CollectorConfig
+from hayrick_collector.direct import DirectBackend
+from hayrick_collector.ingest.imports import remove_leftovers
+from hayrick_common.errors import ConfigError, HayrickError
+
+LOG = logging.getLogger(__name__)
+_SHUTDOWN_SECONDS = 10
+
+
+async def run(config: CollectorConfig, *, announce: Any = print) -> None:
+    """Serve until SIGTERM or SIGINT. `announce` is told, in one line each, where the collector listens."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        config.folder.create()
+        stack.enter_context(_only_collector(config))
+        remove_leftovers(config.folder)
+        backend = await DirectBackend.open(config, serving=True)
+        stack.push_async_callback(backend.close)
+        arrivals = await stack.enter_async_context(Arrivals.opened(config, backend))
+        backend.pool.start()
+        stack.push_async_callback(backend.pool.stop)
+        address = await stack.enter_async_context(_serving(config, backend))
+        stack.enter_context(jobs.scheduled(config, backend))
+        for line in (*arrivals.addresses(), f"page and API at {address}"):
+            announce(f"hayrick collector: {line}", flush=True)
+        await _until(stop, arrivals.task)
+        announce("hayrick collector: stopping", flush=True)
+
+
+async def _until(stop: asyncio.Event, landing: asyncio.Task[None] | None) -> None:
+    """Wait for the signal to stop; a landing that breaks ends the collector, for its supervisor to start it anew."""
+    stopping = asyncio.create_task(stop.wait())
+    waiting: set[asyncio.Task[Any]] = {stopping, landing} if landing else {stopping}
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if landing in done and landing is not None:
+        landing.result()
+        raise HayrickError("the landing ended by itself")
+
+
+@asynccontextmanager
+async def _serving(config: CollectorConfig, backend: DirectBackend) -> AsyncIterator[str]:
+    """Serve the API by uvicorn; yields its address."""
+    listener = _listener(config)
+    server = _Server(
+        uvicorn.Config(
+            create_app(backend, config.api),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            lifespan="off",
+        )
+    )
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await server.ready(task)
+        host, port = listener.getsockname()[:2]
+        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+class _Server(uvicorn.Server):
+    """Signals are the collector's to handle, not uvicorn's."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+    async def ready(self, serving: asyncio.Task[None]) -> None:
+        """Wait until it serves; raises what kept it from serving."""
+        waiting = asyncio.create_task(self._ready.wait())
+        await asyncio.wait((waiting, serving), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if serving.done():
+            serving.result()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listener(config: CollectorConfig) -> socket.socket:
+    host, port = config.api.address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=256)
+    except OSError as error:
+        raise ConfigError(f"api.listen {config.api.listen}: {error.strerror}") from error
+
+
+@contextmanager
+def _only_collector(config: CollectorConfig) -> Iterator[None]:
+    """Hold the data folder: two collectors on one would land and serve past each other."""
+    with config.folder.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip()
+            raise HayrickError(f"a collector runs on {config.data} already (process {holder})") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
