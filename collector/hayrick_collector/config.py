@@ -72,7 +72,7 @@ class IngestConfig:
 class StoreConfig:
     """`[store]`: the embedded store, or a shared Elasticsearch cluster."""
 
-    kind: Literal["duckdb", "elasticsearch"] = "duckdb"
+    kind: Literal["duckdb", "elasticsearch"] = setting("duckdb", about="embedded on this machine, or a cluster")
     url: str = setting("", about="the cluster's address, of kind elasticsearch")
 
     def __post_init__(self) -> None:
@@ -133,11 +133,15 @@ def split_address(text: str) -> tuple[str, int]:
     """`127.0.0.1:8005` or `[::1]:8005` as host and port. Raises ValueError."""
     host, _, port = text.rpartition(":")
     host = host.strip("[]")
-    if not port.isdecimal() or int(port) > 65535:
+    try:
+        if host != "localhost":
+            ipaddress.ip_address(host)
+        number = int(port)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 65535:
         raise ValueError(f"{text!r} is not ADDRESS:PORT, such as 127.0.0.1:8005")
-    if host != "localhost":
-        ipaddress.ip_address(host)
-    return host, int(port)
+    return host, number
 
 
 def is_loopback(host: str) -> bool:

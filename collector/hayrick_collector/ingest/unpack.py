@@ -35,7 +35,7 @@ class _Step(Protocol):
 
 
 class Unpacker:
-    """Feed it a file's bytes in order, take the plain bytes. After `finish`, `anomaly` names what was wrong, or None."""
+    """Feed it a file's bytes in order, take the plain bytes. At the end `anomaly` names what was wrong, or None."""
 
     def __init__(self) -> None:
         self.anomaly: str | None = None

@@ -1,0 +1,42 @@
+"""Times as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from hayrick_collector.timespan import format_time, parse_duration, parse_time
+
+NOW = 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("now", NOW),
+        ("-24h", NOW - 86_400_000),
+        ("2023-11-14T22:13:20Z", NOW),
+        ("2023-11-14T22:13:20", NOW),
+        ("2023-11-14 23:13:20+01:00", NOW),
+        ("1700000000", NOW),
+        ("1700000000000", NOW),
+        ("1700000000.5", NOW + 500),
+        ("2023-11-14", 1_699_920_000_000),
+    ],
+)
+def test_time_is_understood_as_utc(text: str, expected: int) -> None:
+    assert parse_time(text, now_ms=NOW) == expected
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "25h", "2023-13-01", "-", "-5"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no"):
+        parse_time(text, now_ms=NOW)
+
+
+def test_duration_adds_up_its_parts() -> None:
+    assert parse_duration("1h30m") == 5_400_000
+    assert parse_duration("2w") == 14 * 86_400_000
+
+
+def test_shown_time_reads_back_as_itself() -> None:
+    assert parse_time(format_time(NOW + 7)) == NOW + 7
