@@ -15,6 +15,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from hayrick_common import __version__, wire
+from hayrick_common.files import remove
 from hayrick_common.keys import read_pair
 from hayrick_sensor import shipper_events as ship
 from hayrick_sensor import spool_events as spool
@@ -181,7 +182,9 @@ class Agent:
         elif isinstance(command, spool.Withdraw):
             self._step(ship.Withdrawn(command.key))
         elif isinstance(command, spool.Remove):
-            self.layout.remove(command.path)
+            remove(self.layout.chunk(command.path))
+        elif isinstance(command, spool.Discard):
+            remove(self.layout.source(command.stream, command.source))
         else:
             self.journal.count(command.name, command.amount)
 

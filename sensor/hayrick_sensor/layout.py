@@ -59,7 +59,7 @@ class Layout:
 
     def file(self, entry: Entry) -> Path:
         """Where the chunk lies."""
-        return self.root / "chunks" / entry.path
+        return self.chunk(entry.path)
 
     def settle(self, entry: Entry) -> bool:
         """Give the file its chunk's name unless it has it; False if there is no such file."""
@@ -72,9 +72,9 @@ class Layout:
         commit_rename(source, final)
         return True
 
-    def remove(self, path: str) -> None:
-        """Delete a chunk's file or a useless source; a path is relative to chunks/, or absolute."""
-        remove(self.root / "chunks" / path)
+    def chunk(self, path: str) -> Path:
+        """A chunk's file: `path` is relative to chunks/, or an adopted file's whole path."""
+        return self.root / "chunks" / path
 
     def sweep(self, known: Iterable[Entry]) -> None:
         """Delete chunk files that the journal has given up, whose removal was cut short."""

@@ -60,6 +60,7 @@ class Link:
 
     def _shut(self) -> None:
         self._socket.disable_monitor()
+        self._monitor.close(0)
         self._socket.close(0)
 
     def reconnect(self) -> None:
@@ -70,7 +71,7 @@ class Link:
     def close(self) -> None:
         """Let go of everything."""
         self._shut()
-        self._context.term()
+        self._context.destroy(0)
 
     async def events(self) -> AsyncIterator[ev.Event]:
         """Connections, messages and a tick at least every half second, for ever."""

@@ -114,7 +114,7 @@ class Landing:
         self._parts.clear()
         self._socket.close(0)
         self._authenticator.stop()
-        self._context.term()
+        self._context.destroy(0)
 
     # --- events ---------------------------------------------------------------------------------------------------
 
