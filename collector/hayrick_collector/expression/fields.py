@@ -20,7 +20,7 @@ class Field:
     """One field: its name in expressions and in documents, its kind, and where a store keeps it.
 
     `any_of` names the members of a group field, which has no values of its own. `counts` marks the number of values
-    of the multi-valued field that `column` holds.
+    of the multi-valued field that `column` holds, and says their kind.
     """
 
     expression: str
@@ -35,7 +35,7 @@ class Field:
     aliases: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
     help: str = ""
-    counts: bool = False
+    counts: str | None = None
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> Field:
@@ -57,7 +57,7 @@ class Field:
             transform=None,
             aliases=(),
             help=f"Number of values of {self.expression}",
-            counts=True,
+            counts=self.kind,
         )
 
 

@@ -197,9 +197,14 @@ def _refusal(text: str, error: UnexpectedInput) -> ExpressionError:
             position, found = error.token.start_pos or 0, repr(str(error.token))
     elif isinstance(error, UnexpectedCharacters):
         expected = set(error.allowed or ())
-        position = error.pos_in_stream
+        position = _offset(text, error.line, error.column)
         found = repr(text[position : position + 1])
     return ExpressionError(f"expected {_expectation(expected)}, found {found}", position + 1)
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    """Characters before the place that lark counts in lines and columns from 1."""
+    return sum(len(each) for each in text.splitlines(keepends=True)[: line - 1]) + column - 1
 
 
 def _expectation(terminals: set[str]) -> str:

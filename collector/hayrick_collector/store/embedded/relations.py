@@ -1,0 +1,94 @@
+"""The tables of a snapshot as SQL: files of all versions in today's shape, replaced rows left out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from hayrick_collector.store.embedded import columns, sql
+from hayrick_collector.store.embedded.layout import SESSIONS
+from hayrick_collector.store.embedded.snapshot import Live
+from hayrick_collector.store.embedded.sql import Sql
+
+ID = "id"
+FILE = "filename"  # DuckDB's own column with the path a row came from
+SESSION_BASICS = {"id": "VARCHAR", "firstPacket": "BIGINT", "lastPacket": "BIGINT"}
+TAGS = "tags"
+
+
+class Relations:
+    """Makes the FROM clauses over some segments."""
+
+    def __init__(self, live: Iterable[Live], tag_files: Iterable[str] = ()) -> None:
+        self._live = list(live)
+        self._tag_files = list(tag_files)
+
+    def has(self, table: str) -> bool:
+        """Whether any segment has rows of the table."""
+        return any(table in each.manifest.tables for each in self._live)
+
+    def table(self, table: str, wanted: Mapping[str, str]) -> Sql | None:
+        """A subquery with these columns (name to type) and, for sessions, the basics and the file; None: no rows."""
+        if table == SESSIONS:
+            return self._sessions({**SESSION_BASICS, **wanted})
+        return self._united(table, {ID: "VARCHAR", **wanted})
+
+    def whole(self, table: str, wanted: Mapping[str, str]) -> Sql:
+        """All rows with these columns, tags as they were written: what compaction copies."""
+        return "SELECT * FROM " + (self._united(table, wanted) or Sql("(SELECT 1 WHERE false)"))
+
+    def _sessions(self, wanted: Mapping[str, str]) -> Sql | None:
+        plain = self._united(SESSIONS, wanted, [FILE])
+        if plain is None or TAGS not in wanted or not self._tag_files:
+            return plain
+        others = [sql.name(column) for column in (*wanted, FILE) if column != TAGS]
+        picked = ", ".join(f"base.{column}" for column in others)
+        return (
+            f"(SELECT {picked}, {_CHANGED_TAGS} AS tags FROM "
+            + plain
+            + " AS base LEFT JOIN "
+            + self._deltas()
+            + (" AS delta ON base.id = delta.id)")
+        )
+
+    def _deltas(self) -> Sql:
+        """One row a session whose tags were ever changed: the tags it gained and lost, the last change winning."""
+        last = "SELECT id, tag, arg_max(added, at) AS added FROM read_parquet(?) GROUP BY id, tag"
+        return Sql(
+            "(SELECT id, list(tag) FILTER (added) AS gained, list(tag) FILTER (NOT added) AS lost"
+            f" FROM ({last}) GROUP BY id)",
+            (self._tag_files,),
+        )
+
+    def _united(self, table: str, wanted: Mapping[str, str], extra: Iterable[str] = ()) -> Sql | None:
+        groups: dict[tuple[tuple[str, str], ...], list[Live]] = defaultdict(list)
+        for each in self._live:
+            found = each.manifest.tables.get(table)
+            if found:
+                key = (*found.columns.items(), *((chunk, "") for chunk in sorted(each.without)))
+                groups[key].append(each)
+        pieces = [self._group(table, members, wanted, extra) for members in groups.values()]
+        return "(" + sql.join(" UNION ALL ", pieces) + ")" if pieces else None
+
+    def _group(self, table: str, members: list[Live], wanted: Mapping[str, str], extra: Iterable[str]) -> Sql:
+        actual = members[0].manifest.tables[table].columns
+        picked = [columns.adapted(column, actual.get(column), kind) for column, kind in wanted.items()]
+        made = _read([path for each in members for path in each.paths(table)], [*picked, *extra])
+        without = sorted(members[0].without)
+        if not without:
+            return made
+        if table == SESSIONS:
+            return made + Sql(" WHERE chunk NOT IN ?", (without,))
+        kept = _read([path for each in members for path in each.paths(SESSIONS)], [ID])
+        return made + " WHERE id IN (" + kept + Sql(" WHERE chunk NOT IN ?)", (without,))
+
+
+def _read(paths: list[str], picked: Iterable[str]) -> Sql:
+    return Sql(f"SELECT {', '.join(picked)} FROM read_parquet(?)", (paths,))
+
+
+_CHANGED_TAGS = (
+    "CASE WHEN delta.id IS NULL THEN base.tags ELSE nullif(list_sort(list_distinct(list_concat("
+    "list_filter(coalesce(base.tags, []), lambda each: NOT coalesce(list_contains(delta.lost, each), false)),"
+    " coalesce(delta.gained, [])))), []) END"
+)

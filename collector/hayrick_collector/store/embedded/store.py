@@ -1,0 +1,214 @@
+"""The embedded store: questions become SQL over the segments of one snapshot, in threads that can be interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+
+from hayrick_collector.expression import Catalogue
+from hayrick_collector.store.embedded import maintenance, tags
+from hayrick_collector.store.embedded.duck import Engine, Limits, is_missing_file
+from hayrick_collector.store.embedded.layout import Layout
+from hayrick_collector.store.embedded.maintenance import Compaction
+from hayrick_collector.store.embedded.search import Search
+from hayrick_collector.store.embedded.snapshot import Snapshot, Snapshots
+from hayrick_collector.store.embedded.writer import EmbeddedWriter
+from hayrick_collector.store.interface import (
+    Bucket,
+    Document,
+    Facet,
+    FacetOrder,
+    Page,
+    Positions,
+    Query,
+    SegmentWriter,
+    Store,
+    Value,
+)
+from hayrick_common.errors import StoreError
+
+T = TypeVar("T")
+_ATTEMPTS = 4
+_UPKEEP_DEADLINE_S = 3600.0
+_LOOK_UP_DEADLINE_S = 30.0
+GRACE_S = 300.0  # longer than any query may run
+
+
+class EmbeddedStore(Store):
+    """Parquet segments under `root`, any number of readers and writers in any number of processes."""
+
+    def __init__(
+        self,
+        root: Path,
+        catalogue: Catalogue,
+        *,
+        limits: Limits | None = None,
+        compaction: Compaction | None = None,
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self._layout = Layout(root.absolute())
+        self._catalogue = catalogue
+        self._limits = limits or Limits()
+        self._compaction = compaction or Compaction()
+        self._grace_s = grace_s
+        self._snapshots = Snapshots(self._layout)
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+
+    async def open(self) -> None:
+        """Creates the folders; StoreError if they are of a format that this version does not know."""
+        await asyncio.to_thread(self._layout.create)
+        self._engine = Engine(self._layout.root, self._layout.spill, self._limits)
+
+    async def close(self) -> None:
+        """Waits for queries that still run."""
+        if self._engine is not None:
+            engine, self._engine = self._engine, None
+            await asyncio.to_thread(engine.close)
+
+    def writer(self, chunk_key: str) -> SegmentWriter:
+        """Needs no open store."""
+        return EmbeddedWriter(self._layout.root, chunk_key)
+
+    async def find(self, query: Query) -> Page:
+        """A page of documents."""
+        return await self._ask(lambda search: search.find(query), query.deadline_s)
+
+    async def count(self, query: Query) -> int:
+        """How many sessions the query finds."""
+        return await self._ask(lambda search: search.count(query), query.deadline_s)
+
+    async def get(self, session_id: str) -> Document | None:
+        """One document by id."""
+        return await self._ask(lambda search: search.get(session_id), _LOOK_UP_DEADLINE_S)
+
+    async def positions(self, query: Query) -> AsyncIterator[Positions]:
+        """The packets of all sessions found."""
+        async for each in self._stream(lambda search: search.positions(query), query.deadline_s):
+            yield each
+
+    async def positions_of(self, ids: Sequence[str]) -> AsyncIterator[Positions]:
+        """The packets of these sessions."""
+        async for each in self._stream(lambda search: search.positions_of(ids), _LOOK_UP_DEADLINE_S):
+            yield each
+
+    async def facets(self, query: Query, field: str, limit: int = 20, order: FacetOrder = "sessions") -> list[Facet]:
+        """The commonest values of a field."""
+        return await self._ask(lambda search: search.facets(query, field, limit, order), query.deadline_s)
+
+    async def unique(self, query: Query, field: str, limit: int = 100_000) -> list[tuple[Value, int]]:
+        """Every value of a field in order."""
+        return await self._ask(lambda search: search.unique(query, field, limit), query.deadline_s)
+
+    async def histogram(self, query: Query, interval_ms: int, metric: str = "sessions") -> list[Bucket]:
+        """A metric by the time sessions began."""
+        return await self._ask(lambda search: search.histogram(query, interval_ms, metric), query.deadline_s)
+
+    async def tag(self, query: Query, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
+        """Written beside the segments, which stay as they are."""
+        added, removed = _tags(add), _tags(remove)
+
+        def work(cursor: duckdb.DuckDBPyConnection) -> int:
+            ids = self._search(cursor).ids(query)
+            if ids and (added or removed):
+                tags.write(cursor, self._layout, ids, added, removed)
+            return len(ids)
+
+        return await self._run(work, query.deadline_s)
+
+    async def has_chunk(self, chunk_key: str) -> bool:
+        """Whether the chunk was committed and not deleted since."""
+        return (await asyncio.to_thread(self._snapshot)).holds(chunk_key)
+
+    async def delete_chunk(self, chunk_key: str) -> bool:
+        """At once for readers; its files go in `maintain`."""
+        return await self._run(
+            lambda cursor: maintenance.delete_chunk(self._layout, self._snapshot(), cursor, chunk_key),
+            _UPKEEP_DEADLINE_S,
+        )
+
+    async def delete_before(self, before_ms: int) -> int:
+        """Whole segments only: a merged day goes when its last session is old enough."""
+        return await asyncio.to_thread(lambda: maintenance.delete_before(self._layout, self._snapshot(), before_ms))
+
+    async def maintain(self) -> dict[str, int]:
+        """Compaction, then removal of what was replaced long enough ago."""
+
+        def work(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
+            merged = maintenance.compact(self._layout, self._snapshot(), cursor, self._compaction)
+            removed = maintenance.sweep(self._layout, self._snapshot(), self._grace_s)
+            changes = tags.merge(cursor, self._layout, self._grace_s)
+            return {"segments_merged": merged, "segments_removed": removed, "tag_files_removed": changes}
+
+        return await self._run(work, _UPKEEP_DEADLINE_S)
+
+    async def health(self) -> dict[str, Any]:
+        """From the manifests and the file system alone."""
+        return await asyncio.to_thread(self._health)
+
+    def _health(self) -> dict[str, Any]:
+        snapshot = self._snapshot()
+        live = list(snapshot.live())
+        free = shutil.disk_usage(self._layout.root).free
+        return {
+            "ok": True,
+            "kind": "embedded",
+            "path": str(self._layout.root),
+            "sessions": sum(each.manifest.rows for each in live),
+            "chunks": sum(snapshot.holds(chunk) for chunk in snapshot.owners),
+            "segments": len(live),
+            "segments_replaced": sum(1 for _ in snapshot.replaced()),
+            "tag_files": len(tags.listed(self._layout)),
+            "bytes": sum(each.manifest.size for each in snapshot.segments),
+            "disk_free": free,
+            "first_ms": min((each.manifest.first_packet[0] for each in live), default=None),
+            "last_ms": max((each.manifest.last_packet[1] for each in live), default=None),
+        }
+
+    def _snapshot(self, *, afresh: bool = False) -> Snapshot:
+        with self._lock:
+            return self._snapshots.current(afresh=afresh)
+
+    def _search(self, cursor: duckdb.DuckDBPyConnection, *, afresh: bool = False) -> Search:
+        snapshot = self._snapshot(afresh=afresh)
+        return Search(cursor, self._catalogue, snapshot, tags.listed(self._layout))
+
+    async def _ask(self, question: Callable[[Search], T], deadline_s: float) -> T:
+        return await self._run(lambda cursor: self._attempts(cursor, question), deadline_s)
+
+    def _attempts(self, cursor: duckdb.DuckDBPyConnection, question: Callable[[Search], T]) -> T:
+        """Ask again when a file went away in the middle: somebody deleted or compacted, and the list is new."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return question(self._search(cursor, afresh=attempt > 0))
+            except (OSError, duckdb.IOException) as error:
+                if not is_missing_file(error):
+                    raise StoreError(f"the store cannot be read: {error}") from error
+        raise StoreError("the store's files change faster than they can be read; try again")
+
+    async def _stream(
+        self, question: Callable[[Search], Iterator[list[Positions]]], deadline_s: float
+    ) -> AsyncIterator[Positions]:
+        """Everything is gathered per portion in a thread, so that a slow taker holds no query open."""
+        for portion in await self._ask(lambda search: list(question(search)), deadline_s):
+            for each in portion:
+                yield each
+
+    async def _run(self, work: Callable[[duckdb.DuckDBPyConnection], T], deadline_s: float) -> T:
+        if self._engine is None:
+            raise StoreError("the store is not open")
+        return await self._engine.run(work, deadline_s)
+
+
+def _tags(names: Iterable[str]) -> list[str]:
+    """Distinct and not empty; ValueError otherwise."""
+    listed = list(dict.fromkeys(names))
+    if any(not name or "\0" in name for name in listed):
+        raise ValueError("a tag cannot be empty")
+    return listed

@@ -1,0 +1,167 @@
+"""Writes one chunk's segment: a Parquet file a batch and table, hidden until durable, then seen by one rename."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import duckdb
+
+from hayrick_collector.store.embedded import sql
+from hayrick_collector.store.embedded.duck import Limits, connect
+from hayrick_collector.store.embedded.layout import (
+    DOCUMENTS,
+    MANIFEST,
+    SESSIONS,
+    Layout,
+    Manifest,
+    TableFiles,
+    segment_name,
+)
+from hayrick_collector.store.interface import Batch, SegmentWriter, Table
+from hayrick_common import files
+
+WRITER_LIMITS = Limits(memory="256MB", threads=1, spill="1GB")
+_ROW_GROUPS = {DOCUMENTS: 2048}  # a page's documents are few: read little around each
+_BATCH = "batch"
+
+
+@dataclass(slots=True)
+class _Written:
+    """What was written of one table."""
+
+    files: list[str] = field(default_factory=list)
+    rows: int = 0
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+class ParquetFolder:
+    """A hidden folder of Parquet parts that becomes a segment."""
+
+    def __init__(self, layout: Layout, connection: duckdb.DuckDBPyConnection, label: str) -> None:
+        self._layout, self._connection = layout, connection
+        self._tables: dict[str, _Written] = {}
+        self._label = label
+        self.folder = layout.hidden(label)
+        self.folder.mkdir()
+
+    def write(self, table: str, source: sql.Sql, part: int) -> None:
+        """One part of a table, from a query; nothing is kept if it has no rows."""
+        path = self.folder / f"{table}-{part:05d}.parquet"
+        groups = f", ROW_GROUP_SIZE {_ROW_GROUPS[table]}" if table in _ROW_GROUPS else ""
+        copy = f"COPY ({source.text}) TO {sql.text(str(path))} (FORMAT parquet, COMPRESSION zstd{groups})"
+        (rows,) = self._connection.execute(copy, source.parameters).fetchone() or (0,)
+        if not rows:
+            path.unlink()
+            return
+        described = self._connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [[str(path)]]).fetchall()
+        columns = {column[0]: column[1] for column in described}
+        written = self._tables.setdefault(table, _Written(columns=columns))
+        if written.columns != columns:
+            raise ValueError(f"the table {table} changed its columns from one batch to the next")
+        written.files.append(path.name)
+        written.rows += rows
+
+    def only_chunk(self, chunk: str) -> bool:
+        """Whether every session says that it is of this chunk."""
+        other = "SELECT count(*) FROM read_parquet(?) WHERE chunk IS DISTINCT FROM ?"
+        paths = self._paths(SESSIONS)
+        return not paths or self._connection.execute(other, [paths, chunk]).fetchone() == (0,)
+
+    def commit(
+        self,
+        chunks: dict[str, int] | str,
+        *,
+        level: int = 0,
+        replaces: tuple[str, ...] = (),
+        deleted: bool = False,
+    ) -> Manifest:
+        """Sync all, write the manifest, rename. `chunks`: each with its first stamp, or the one chunk that is new."""
+        stamp = self._layout.next_stamp()
+        first = {chunks: stamp} if isinstance(chunks, str) else chunks
+        manifest = replace(self._manifest(first), level=level, replaces=replaces, deleted=deleted)
+        files.write_file(self.folder / MANIFEST, manifest.to_bytes())
+        for path in self.folder.iterdir():
+            files.sync_file(path)
+        files.sync_folder(self.folder)
+        files.move(self.folder, self._layout.segments / segment_name(stamp, self._label))
+        return manifest
+
+    def abort(self) -> None:
+        """Take the hidden folder away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _manifest(self, chunks: dict[str, int]) -> Manifest:
+        tables = {
+            name: TableFiles(tuple(written.files), written.rows, written.columns)
+            for name, written in sorted(self._tables.items())
+        }
+        size = sum(path.stat().st_size for path in self.folder.iterdir())
+        if SESSIONS not in tables:
+            return Manifest(chunks, size=size)
+        spans = "min(firstPacket), max(firstPacket), min(lastPacket), max(lastPacket), min(id), max(id)"
+        found = self._connection.execute(f"SELECT {spans} FROM read_parquet(?)", [self._paths(SESSIONS)]).fetchone()
+        first_low, first_high, last_low, last_high, id_low, id_high = found or (0, 0, 0, 0, "", "")
+        return Manifest(
+            chunks,
+            rows=tables[SESSIONS].rows,
+            first_packet=(first_low, first_high),
+            last_packet=(last_low, last_high),
+            ids=(id_low, id_high),
+            size=size,
+            tables=tables,
+        )
+
+    def _paths(self, table: str) -> list[str]:
+        return [str(self.folder / name) for name in self._tables[table].files] if table in self._tables else []
+
+
+class EmbeddedWriter(SegmentWriter):
+    """One chunk's segment. Works in any process, needs no event loop."""
+
+    def __init__(self, root: Path, chunk: str) -> None:
+        self._layout, self._chunk = Layout(root), chunk
+        self._layout.create()
+        self._connection = connect(root, self._layout.spill, WRITER_LIMITS)
+        self._segment: ParquetFolder | None = ParquetFolder(self._layout, self._connection, chunk)
+        self._part = 0
+
+    def add(self, batch: Batch) -> None:
+        """Write every table of the batch out, so that nothing of it stays in memory."""
+        segment = self._open_segment()
+        for name, table in batch.tables().items():
+            if table.num_rows:
+                self._write(segment, name, table)
+        self._part += 1
+
+    def commit(self) -> int:
+        """Seen and durable; ValueError if a session names another chunk than the writer's."""
+        segment = self._open_segment()
+        if not segment.only_chunk(self._chunk):
+            raise ValueError(f"a session of the batch does not belong to the chunk {self._chunk}")
+        rows = segment.commit(self._chunk).rows
+        self._segment = None
+        self._connection.close()
+        return rows
+
+    def abort(self) -> None:
+        """Nothing stays; after a commit there is nothing to do."""
+        if self._segment is not None:
+            self._segment.abort()
+            self._segment = None
+            self._connection.close()
+
+    def _write(self, segment: ParquetFolder, name: str, table: Table) -> None:
+        self._connection.register(_BATCH, table)
+        try:
+            segment.write(name, sql.Sql(f"SELECT * FROM {_BATCH}"), self._part)
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                self._connection.unregister(_BATCH)
+
+    def _open_segment(self) -> ParquetFolder:
+        if self._segment is None:
+            raise ValueError("the segment is committed or aborted already")
+        return self._segment

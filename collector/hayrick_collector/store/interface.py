@@ -1,0 +1,213 @@
+"""What a store of sessions can do, whatever is behind it; nothing above may know more than this.
+
+A store belongs to a catalogue of fields. Writers are synchronous and work inside ingest workers, which may be other
+processes; everything else is asyncio and may be cancelled at any time. Errors: StoreError when the store cannot answer
+now, TimeoutError when a query's deadline passes, ValueError when the question itself is wrong.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, TypeAlias
+
+from hayrick_collector.expression import EVERYTHING, Node
+
+Direction = Literal["asc", "desc"]
+FacetOrder = Literal["sessions", "packets", "bytes"]
+Document: TypeAlias = dict[str, Any]
+Value: TypeAlias = str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which sessions, in which order.
+
+    `start_ms`/`stop_ms`: only sessions with packets between them (both included). `sort`: names of fields; a field
+    with many values sorts by its least value upwards and by its greatest downwards; sessions without the field come
+    last; the id settles ties. `limit`: sessions a page. `cursor`: from the page before. `fields`: names of documents'
+    members to return, None: all. `total`: whether the page needs the number of all found.
+    """
+
+    expression: Node | None = None
+    start_ms: int | None = None
+    stop_ms: int | None = None
+    sort: Sequence[tuple[str, Direction]] = (("firstPacket", "desc"),)
+    limit: int = 50
+    cursor: str | None = None
+    fields: Sequence[str] | None = None
+    total: bool = True
+    deadline_s: float = 60.0
+
+    @property
+    def node(self) -> Node:
+        """The expression, every session where there is none."""
+        return EVERYTHING if self.expression is None else self.expression
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Documents in the order asked for; `cursor` is None after the last page, `total` is None if it was not asked."""
+
+    items: list[Document]
+    total: int | None
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """One value and what the sessions with it hold."""
+
+    value: Value
+    sessions: int
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """`value` of the metric over the sessions that began in the interval from `start_ms`."""
+
+    start_ms: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Where a session's packets are in the stored chunk, in the order the decoder gave."""
+
+    chunk: str
+    id: str
+    packet_pos: list[int]
+
+
+class Table(Protocol):
+    """A part of a batch as the decoder gives it: an Arrow stream that can be opened again and again."""
+
+    @property
+    def num_rows(self) -> int: ...
+
+    @property
+    def columns(self) -> Sequence[str]: ...
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+class Batch(Protocol):
+    """Some decoded sessions, as tables and as whole documents."""
+
+    def __len__(self) -> int: ...
+
+    def tables(self) -> Mapping[str, Table]: ...
+
+    def ndjson(self) -> bytes: ...
+
+
+class SegmentWriter(ABC):
+    """Takes one chunk's sessions; nothing of them is seen before `commit`, all is after it.
+
+    Committing a chunk again replaces what it had before. Leaving the `with` block without a commit aborts.
+    """
+
+    @abstractmethod
+    def add(self, batch: Batch) -> None:
+        """Take the sessions of a batch; memory held does not grow with the number of batches."""
+
+    @abstractmethod
+    def commit(self) -> int:
+        """Make the chunk's sessions durable and seen; returns their number."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Leave nothing behind."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abort()
+
+
+class Store(ABC):
+    """Sessions, found by expression."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Make ready; creates what is missing."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Stop running queries and let go of everything."""
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @abstractmethod
+    def writer(self, chunk_key: str) -> SegmentWriter:
+        """A writer for this chunk; in another process use `segment_writer(location, chunk_key)`."""
+
+    @abstractmethod
+    async def find(self, query: Query) -> Page:
+        """A page of documents."""
+
+    @abstractmethod
+    async def count(self, query: Query) -> int:
+        """How many sessions the query finds."""
+
+    @abstractmethod
+    async def get(self, session_id: str) -> Document | None:
+        """One document by id."""
+
+    @abstractmethod
+    def positions(self, query: Query) -> AsyncIterator[Positions]:
+        """The packets of all sessions the query finds (its limit and cursor are ignored), chunk by chunk."""
+
+    @abstractmethod
+    def positions_of(self, ids: Sequence[str]) -> AsyncIterator[Positions]:
+        """The packets of these sessions, chunk by chunk; unknown ids are left out."""
+
+    @abstractmethod
+    async def facets(self, query: Query, field: str, limit: int = 20, order: FacetOrder = "sessions") -> list[Facet]:
+        """The commonest values of a field over the sessions found; a session counts once for each of its values."""
+
+    @abstractmethod
+    async def unique(self, query: Query, field: str, limit: int = 100_000) -> list[tuple[Value, int]]:
+        """Every value of a field in order, with the number of sessions that have it."""
+
+    @abstractmethod
+    async def histogram(self, query: Query, interval_ms: int, metric: str = "sessions") -> list[Bucket]:
+        """`metric` by the time sessions began: "sessions", or the sum of a field of whole numbers with one value."""
+
+    @abstractmethod
+    async def tag(self, query: Query, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
+        """Change the tags of all sessions found (limit and cursor are ignored); returns their number."""
+
+    @abstractmethod
+    async def has_chunk(self, chunk_key: str) -> bool:
+        """Whether the chunk was committed and not deleted since."""
+
+    @abstractmethod
+    async def delete_chunk(self, chunk_key: str) -> bool:
+        """Forget the chunk's sessions; False if there were none."""
+
+    @abstractmethod
+    async def delete_before(self, before_ms: int) -> int:
+        """Forget sessions whose last packet is older, as far as storage allows it cheaply; returns how many went."""
+
+    @abstractmethod
+    async def maintain(self) -> dict[str, int]:
+        """Tidy up: merge what is small, remove what was replaced. Safe at any time; says what it did."""
+
+    @abstractmethod
+    async def health(self) -> dict[str, Any]:
+        """State in plain figures: at least `ok`, `kind`, `sessions`, `chunks`, `bytes`, `first_ms`, `last_ms`."""
