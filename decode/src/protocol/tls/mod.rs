@@ -1,0 +1,203 @@
+//! TLS: hellos and certificates, up to where encryption begins.
+
+mod ciphers;
+pub mod fingerprint;
+pub mod hello;
+mod record;
+#[cfg(test)]
+mod tests;
+pub mod vectors;
+
+use super::http::fields::HOST;
+use super::reader::{Reader, hex};
+use super::{Direction, Flow, Parser, Protocol, Signature, Status, cert};
+use crate::field::{Count, Field, Kind};
+use fingerprint::Carrier;
+use hello::{ClientHello, ServerHello};
+use record::{Event, Records};
+use vectors::Vectors;
+
+crate::declare_fields! {
+    CIPHER = Field::set("tls.cipher", "tls.cipher", Kind::UpperTerm, "Cipher suites chosen");
+    CLIENT_SESSION = Field::set("tls.sessionid.src", "tls.srcSessionId", Kind::LowerTerm, "Session ids sent by clients")
+            .counted(Count::No);
+    SERVER_SESSION = Field::set("tls.sessionid.dst", "tls.dstSessionId", Kind::LowerTerm, "Session ids sent by servers")
+            .counted(Count::No);
+    SESSION = Field::any(
+        "tls.sessionid",
+        Kind::LowerTerm,
+        &["tls.sessionid.src", "tls.sessionid.dst"],
+        "Session ids sent by either",
+    );
+    JA3 = Field::set("tls.ja3", "tls.ja3", Kind::LowerTerm, "JA3 of the client hello");
+    JA3_TEXT = Field::set("tls.ja3string", "tls.ja3string", Kind::LowerTerm, "What JA3 hashes");
+    JA3S = Field::set("tls.ja3s", "tls.ja3s", Kind::LowerTerm, "JA3S of the server hello");
+    JA3S_TEXT = Field::set("tls.ja3sstring", "tls.ja3sstring", Kind::LowerTerm, "What JA3S hashes");
+    // Term, not LowerTerm: a JA4 holds letters of the ALPN as the client wrote them.
+    JA4 = Field::set("tls.ja4", "tls.ja4", Kind::Term, "JA4 of the client hello");
+    JA4_RAW = Field::set("tls.ja4_r", "tls.ja4_r", Kind::Term, "JA4 of the client hello, not hashed");
+    VERSION = Field::set("tls.version", "tls.version", Kind::Term, "Versions chosen");
+}
+
+pub static PROTOCOL: Protocol = Protocol {
+    name: "tls",
+    fields: FIELDS,
+    signatures: &[Signature::Tcp(0, b"\x16", begin), Signature::Tcp(2, b"\x01\x03", begin_v2)],
+};
+
+/// Whether `data` begins with the record of a hello, as far as it goes.
+fn plausible(data: &[u8]) -> bool {
+    let fits = |at: usize, ok: fn(u8) -> bool| data.get(at).is_none_or(|&byte| ok(byte));
+    fits(0, |b| b == 22) && fits(1, |b| b == 3) && fits(2, |b| b <= 4) && fits(5, |b| b == 1 || b == 2)
+}
+
+fn begin(flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) {
+    if flow.has_protocol("tls") || !plausible(data) {
+        return;
+    }
+    if data.len() > 5 {
+        flow.protocol("tls");
+    }
+    flow.attach(Box::new(Tls::default()));
+}
+
+/// A client hello in the dress of SSL 2, which says that it can do SSL 3 or TLS.
+fn begin_v2(flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let Some(length) = reader.u16().filter(|n| n & 0x8000 != 0) else { return };
+    let Some(&[1, 3, 0..=4, ciphers_high, ciphers_low, 0, session @ (0 | 16 | 32), 0, challenge @ 16..=32]) =
+        reader.rest().first_chunk()
+    else {
+        return;
+    };
+    let ciphers = u16::from_be_bytes([ciphers_high, ciphers_low]);
+    let whole = 9 + u32::from(ciphers) + u32::from(session) + u32::from(challenge);
+    if ciphers % 3 == 0 && u32::from(length & 0x7fff) == whole && !flow.has_protocol("tls") {
+        flow.protocol("tls");
+        let skip = 2 + whole as usize;
+        flow.attach(Box::new(Tls { skip, ..Tls::default() }));
+    }
+}
+
+/// What one direction has told.
+#[derive(Default)]
+struct Side {
+    records: Records,
+    encrypted: bool,
+    /// The server asked for another hello, so a change of cipher here is only for show.
+    retry: bool,
+    greeted: bool,
+}
+
+#[derive(Default)]
+struct Tls {
+    sides: [Side; 2],
+    /// Bytes of the client that are no record (an SSL 2 hello).
+    skip: usize,
+}
+
+impl Tls {
+    fn status(&self) -> Status {
+        if self.sides.iter().all(|side| side.encrypted) { Status::Done } else { Status::More }
+    }
+}
+
+impl Parser for Tls {
+    fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
+        let side = &mut self.sides[direction as usize];
+        if side.encrypted {
+            return Status::More;
+        }
+        let skipped = if direction == Direction::Client { self.skip.min(data.len()) } else { 0 };
+        self.skip -= skipped;
+        let Side { records, retry, greeted, .. } = side;
+        let go_on = records.push(data.get(skipped..).unwrap_or_default(), &mut |event| match event {
+            Event::Handshake(kind, body) => {
+                flow.protocol("tls");
+                handshake(flow, kind, body, greeted, retry);
+                true
+            }
+            Event::ChangeCipher => *retry,
+            Event::Application => false,
+        });
+        side.encrypted = !go_on.unwrap_or_else(|anomaly| {
+            if flow.has_protocol("tls") {
+                flow.anomaly(anomaly);
+            }
+            false
+        });
+        self.status()
+    }
+
+    fn gap(&mut self, _flow: &mut Flow<'_>, direction: Direction, _bytes: u64) -> Status {
+        self.sides[direction as usize].encrypted = true;
+        self.status()
+    }
+}
+
+fn handshake(flow: &mut Flow<'_>, kind: u8, body: &[u8], greeted: &mut bool, retry: &mut bool) {
+    match kind {
+        // A second hello, asked for by the server, differs only in what the server asked for.
+        1 if !*greeted => {
+            *greeted = true;
+            match ClientHello::parse(body, false) {
+                Some(hello) => client(flow, &hello, Carrier::Tls),
+                None => flow.anomaly("tls-bad-client-hello"),
+            }
+        }
+        2 => match ServerHello::parse(body) {
+            Some(hello) => {
+                *retry = hello.retry;
+                server(flow, &hello);
+            }
+            None => flow.anomaly("tls-bad-server-hello"),
+        },
+        11 => certificates(flow, body),
+        _ => {}
+    }
+}
+
+/// Writes what a client hello tells.
+pub fn client(flow: &mut Flow<'_>, hello: &ClientHello<'_>, carrier: Carrier) {
+    let ja4 = fingerprint::ja4(hello, carrier);
+    flow.fields.text(&JA4, &ja4.hashed);
+    flow.fields.text(&JA4_RAW, &ja4.raw);
+    if carrier == Carrier::Dtls {
+        return; // JA3 knows no DTLS, and names in it are those of peers, not of hosts
+    }
+    let ja3 = fingerprint::ja3(hello);
+    flow.fields.text(&JA3, &fingerprint::md5_hex(&ja3));
+    flow.fields.text(&JA3_TEXT, &ja3);
+    flow.fields.text(&CLIENT_SESSION, &hex(hello.session_id));
+    flow.fields.bytes(&HOST, hello.server_name.unwrap_or_default());
+}
+
+fn server(flow: &mut Flow<'_>, hello: &ServerHello<'_>) {
+    flow.fields.text(&VERSION, &version_name(hello.chosen.unwrap_or(hello.version)));
+    match ciphers::name(hello.cipher) {
+        Some(name) => flow.fields.text(&CIPHER, name),
+        None => flow.fields.text(&CIPHER, &format!("{:04X}", hello.cipher)),
+    }
+    flow.fields.text(&SERVER_SESSION, &hex(hello.session_id));
+    let ja3s = fingerprint::ja3s(hello);
+    flow.fields.text(&JA3S, &fingerprint::md5_hex(&ja3s));
+    flow.fields.text(&JA3S_TEXT, &ja3s);
+}
+
+fn version_name(version: u16) -> String {
+    match version {
+        0x0300 => "SSLv3".into(),
+        0x0301 => "TLSv1".into(),
+        0x0302..=0x0304 => format!("TLSv1.{}", version - 0x0301),
+        0x7f00..=0x7fff => format!("TLSv1.3-draft-{:02}", version & 0xff),
+        _ => format!("0x{version:04x}"),
+    }
+}
+
+/// The certificates of a certificate message (not of TLS 1.3, where it is encrypted).
+pub fn certificates(flow: &mut Flow<'_>, body: &[u8]) {
+    let mut list = Reader::new(Reader::new(body).most(3));
+    while let Some(der) = list.vector(3) {
+        cert::add(flow, der);
+    }
+}
