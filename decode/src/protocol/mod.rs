@@ -3,10 +3,20 @@
 //! A protocol is one file (or folder) here: its fields as `static`s, its signatures, its parser. It is added to
 //! `registry::PROTOCOLS` by one line.
 
+pub mod cert;
 pub mod declare;
+pub mod dhcp;
 pub mod dns;
+pub mod http;
+pub mod icmp;
+pub mod lines;
+pub mod magic;
+pub mod ntlm;
 pub mod reader;
 pub mod registry;
+pub mod ssh;
+pub mod tls;
+pub mod websocket;
 #[cfg(test)]
 pub mod testing;
 

@@ -5,8 +5,17 @@ use std::sync::OnceLock;
 use super::{Begin, Direction, Flow, Protocol, Signature, Transport};
 
 /// Every protocol; one line each.
+#[rustfmt::skip] // one line each, so that two additions rarely meet
 pub static PROTOCOLS: &[&Protocol] = &[
+    &super::cert::PROTOCOL,
+    &super::dhcp::PROTOCOL,
     &super::dns::PROTOCOL,
+    &super::http::PROTOCOL,
+    &super::icmp::PROTOCOL,
+    &super::ntlm::PROTOCOL,
+    &super::ssh::PROTOCOL,
+    &super::tls::PROTOCOL,
+    &super::websocket::PROTOCOL,
 ];
 
 /// One fixed-bytes signature.
