@@ -136,7 +136,7 @@ fn what_is_no_dns_is_not_called_so() {
         for transport in [Transport::Udp, Transport::Tcp] {
             let mut harness = Harness::new(transport, 53);
             harness.data(Direction::Client, data);
-            assert!(harness.protocols.is_empty(), "{transport:?} {data:?}");
+            assert!(!harness.protocols.contains(&"dns"), "{transport:?} {data:?}");
         }
     }
 }
@@ -186,4 +186,15 @@ fn a_flood_of_questions_is_bounded() {
     }
     assert_eq!(objects(&mut harness).len(), crate::limits::MAX_OBJECTS);
     assert!(harness.fields.overflow);
+}
+
+#[test]
+fn a_session_written_in_segments_goes_on_telling() {
+    let mut harness = udp();
+    harness.data(Direction::Client, &query(7));
+    harness.data(Direction::Client, &query(8));
+    harness.fields.remove(&DNS);
+    harness.data(Direction::Server, &response(8));
+    let [object] = objects(&mut harness) else { panic!("one transaction") };
+    assert!(object.has(&STATUS));
 }

@@ -83,11 +83,14 @@ impl Transactions {
 
     /// The index of the transaction among the session's objects; it is added if it is new and there is room.
     fn find(&mut self, flow: &mut Flow<'_>, header: Header, question: Option<&Question>) -> Option<usize> {
+        let before = flow.fields.objects_mut(&DNS).len();
+        if before < self.keys.len() {
+            self.forget(); // a segment of the session was written out
+        }
         let key = Key::new(header, question);
         if let Some(index) = self.keys.iter().rposition(|k| *k == key) {
             return Some(index);
         }
-        let before = flow.fields.objects_mut(&DNS).len();
         if before != self.keys.len() || before >= MAX_OBJECTS {
             flow.fields.overflow = true;
             return None;
