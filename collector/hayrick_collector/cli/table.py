@@ -14,7 +14,7 @@ from hayrick_collector.cli import text
 
 HOSTS = ("http.host", "dns.host", "quic.host", "dhcp.host", "email.host", "smb.host", "socks.host")
 INFO = (
-    "http.method", "http.uri", "http.statuscode", "http.useragent", "dns.qt", "dns.status", "tls.version",
+    "http.method", "http.uri", "http.statuscode", "dns.qt", "dns.status", "tls.version",
     "cert.subjectCN", "ssh.version", "email.subject", "smb.filename", "user", "tags", "anomaly",
 )  # fmt: skip
 FIELDS = (
@@ -51,10 +51,10 @@ def _usual(items: Sequence[dict[str, Any]]) -> Table:
     table.add_column("protocols", overflow="fold")
     table.add_column("source", no_wrap=True)
     table.add_column("destination", no_wrap=True)
-    table.add_column("hosts", overflow="fold", ratio=2)
+    table.add_column("hosts", no_wrap=True, overflow="ellipsis", max_width=40)
     table.add_column("packets", justify="right", no_wrap=True)
     table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("info", overflow="fold", ratio=3)
+    table.add_column("info", no_wrap=True, overflow="ellipsis")
     for item in items:
         table.add_row(*map(Text, _row(item)))
     return table

@@ -62,17 +62,13 @@ def index(store: Store, job: dict[str, Any], progress: Callable[[int], None]) ->
         batch_sessions=BATCH_SESSIONS,
         indexed_ms=int(time.time() * 1000),
     )
-    writer = store.writer(job["key"])
     sessions = 0
-    try:
+    with store.writer(job["key"]) as writer:
         for batch in _ahead(decoding):
             writer.add(batch)
             sessions += len(batch)
             progress(sessions)
         writer.commit()
-    except BaseException:
-        writer.abort()
-        raise
     return dict(decoding.summary)
 
 

@@ -1,0 +1,146 @@
+"""Who may ask: every route but the open ones needs the token, other names and other sites are turned away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from hayrick_collector.api.app import create_app
+from hayrick_collector.api.security import OPEN_PATHS
+from hayrick_collector.config import ApiConfig, CollectorConfig
+from hayrick_collector.direct import DirectBackend
+
+TOKEN = "0123456789abcdef0123"
+Work = Callable[[httpx.AsyncClient], Awaitable[None]]
+
+
+def ask(tmp_path: Path, api: ApiConfig, work: Work, *, base: str = "http://127.0.0.1:8005") -> None:
+    async def run() -> None:
+        backend = await DirectBackend.open(CollectorConfig(data=tmp_path, api=api))
+        app = create_app(backend, api)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base) as client:
+            await work(client)
+        await backend.close()
+
+    asyncio.run(run())
+
+
+def test_every_route_needs_the_token(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> None:
+        openapi = await client.get("/api/openapi.json", headers={"Authorization": f"Bearer {TOKEN}"})
+        routes = [(path, method) for path, methods in openapi.json()["paths"].items() for method in methods]
+        assert len(routes) > 12
+        for path, method in [*routes, ("/api", "get"), ("/api/openapi.json", "get")]:
+            answer = await client.request(method, path)
+            assert answer.status_code == (200 if path in OPEN_PATHS else 401), (method, path)
+
+    ask(tmp_path, ApiConfig(token=TOKEN), work)
+
+
+@pytest.mark.parametrize("sent", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"])
+def test_wrong_token_is_refused_in_the_one_shape(tmp_path: Path, sent: str) -> None:
+    async def work(client: httpx.AsyncClient) -> None:
+        answer = await client.get("/api/status", headers={"Authorization": sent})
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "unauthorized"
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+    ask(tmp_path, ApiConfig(token=TOKEN), work)
+
+
+def test_right_token_opens(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> None:
+        answer = await client.get("/api/status", headers={"Authorization": f"bearer {TOKEN}"})
+        assert answer.status_code == 200
+
+    ask(tmp_path, ApiConfig(token=TOKEN), work)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8005", 200), ("localhost", 200), ("LOCALHOST:99", 200), ("[::1]:8005", 200), ("rick.example", 200),
+        ("evil.example", 421), ("127.0.0.1.evil.example:8005", 421), ("evil.example:127", 421),
+    ],
+)  # fmt: skip
+def test_rebound_name_is_turned_away_on_loopback(tmp_path: Path, host: str, status: int) -> None:
+    async def work(client: httpx.AsyncClient) -> None:
+        assert (await client.get("/", headers={"Host": host})).status_code == status
+
+    ask(tmp_path, ApiConfig(hosts=("rick.example",)), work)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_other_site_cannot_change_anything(tmp_path: Path, headers: dict[str, str]) -> None:
+    async def work(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/api/tags", json={"expression": "", "add": ["x"]}, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+
+    ask(tmp_path, ApiConfig(), work)
+
+
+def test_own_page_and_programs_may(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> None:
+        body = {"expression": "", "add": ["x"]}
+        own = {"Origin": "http://127.0.0.1:8005", "Sec-Fetch-Site": "same-origin"}
+        for headers in (own, {}):
+            assert (await client.post("/api/tags", json=body, headers=headers)).json() == {"sessions": 0}
+
+    ask(tmp_path, ApiConfig(), work)
+
+
+def test_page_allows_no_foreign_and_no_inline_script(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> None:
+        for path in ("/", "/session/any", "/api", "/static/page.js", "/api/none"):
+            policy = (await client.get(path)).headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+        page = (await client.get("/")).text
+        assert "<script>" not in page
+        assert "onclick" not in page
+        assert "style=" not in page
+
+    ask(tmp_path, ApiConfig(), work)
+
+
+def test_every_route_answers_errors_in_the_one_shape(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> None:
+        for path in ("/none", "/api/sessions/none", "/api/chunks/none", "/api/sessions?limit=x", "/static/../x"):
+            answer = await client.get(path)
+            assert answer.status_code in (400, 404)
+            assert set(answer.json()["error"]) == {"code", "message"}
+
+    ask(tmp_path, ApiConfig(), work)
+
+
+def test_paths_lead_out_of_no_folder(tmp_path: Path) -> None:
+    async def work(client: httpx.AsyncClient) -> None:
+        for path in ("/static/%2e%2e/config.py", "/static/..%2fconfig.py", "/api/sessions/..%2f..%2fcatalog.sqlite"):
+            assert (await client.get(path)).status_code == 404
+
+    ask(tmp_path, ApiConfig(), work)
+
+
+def test_no_route_is_left_out_of_the_guard(tmp_path: Path) -> None:
+    async def run() -> None:
+        backend = await DirectBackend.open(CollectorConfig(data=tmp_path))
+        app = create_app(backend, ApiConfig())
+        paths = {route.path for route in app.routes if isinstance(route, APIRoute)}
+        assert paths >= {"/api/sessions", "/api/ingest", "/metrics"}
+        assert [each.cls.__name__ for each in app.user_middleware] == ["Guard"]
+        await backend.close()
+
+    asyncio.run(run())

@@ -1,0 +1,44 @@
+"""What the collector's tests share: one `hayrick` command of this interpreter, and folders of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Hayrick = Callable[..., "subprocess.CompletedProcess[str]"]
+MAIN = "import sys; from hayrick_common.cli import main; sys.exit(main())"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder that is not there yet."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def hayrick(data: Path, tmp_path: Path) -> Hayrick:
+    """Run a command on the data folder; the result, which must have the exit code expected."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HAYRICK_")}
+
+    def run(
+        *words: str | Path, code: int = 0, stdin: bytes | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, *map(str, words)],
+            input=None if stdin is None else stdin.decode("latin-1"),
+            encoding="latin-1" if stdin is not None else "utf-8",
+            capture_output=True,
+            env={**environment, "HAYRICK_DATA": str(data), **more},
+            cwd=tmp_path,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
