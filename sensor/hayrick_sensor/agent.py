@@ -15,6 +15,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from hayrick_common import __version__, wire
+from hayrick_common.closed_files import ClosedFiles, stamp_of
 from hayrick_common.files import remove
 from hayrick_common.keys import read_pair
 from hayrick_sensor import shipper_events as ship
@@ -22,15 +23,15 @@ from hayrick_sensor import spool_events as spool
 from hayrick_sensor import tcpdump
 from hayrick_sensor.blocks import read_block
 from hayrick_sensor.capture import Capture
+from hayrick_sensor.closings import FolderClosings
 from hayrick_sensor.config import MEGABYTE, SensorSettings, StreamSettings
 from hayrick_sensor.journal import Journal
-from hayrick_sensor.layout import Layout, stamp_of
+from hayrick_sensor.layout import Layout
 from hayrick_sensor.link import Link
 from hayrick_sensor.measure import Measure, measure
 from hayrick_sensor.report import build_report, free_bytes, write_status
 from hayrick_sensor.shipper import Limits, Shipper
 from hayrick_sensor.spool import Spool
-from hayrick_sensor.watch import FolderWatch
 
 log = logging.getLogger(__name__)
 SPACE_SECONDS = 5
@@ -118,13 +119,12 @@ class Agent:
 
     async def _stream(self, stream: StreamSettings) -> None:
         if stream.folder:
-            watch = FolderWatch(stream.folder, stream.pattern)
+            watch = ClosedFiles(stream.folder, stream.pattern, FolderClosings)
             await self._watch(stream, watch)
             return
         folder = self.layout.open_folder(stream.name)
-        capture: Capture
-        watch = FolderWatch(folder, "*.pcap*", lambda: capture.held())
-        capture = Capture(stream, folder, self.layout.run, watch.rescan)
+        watch = ClosedFiles(folder, "*.pcap*", FolderClosings)
+        capture = Capture(stream, folder, self.layout.run, watch.look)
         self.captures[stream.name] = capture
         await capture.end_orphan()
         capturing = asyncio.ensure_future(capture.run())
@@ -133,11 +133,11 @@ class Agent:
         finally:
             capturing.cancel()
 
-    async def _watch(self, stream: StreamSettings, watch: FolderWatch) -> None:
+    async def _watch(self, stream: StreamSettings, watch: ClosedFiles) -> None:
         async for path in watch.closed():
             with contextlib.suppress(FileNotFoundError):
                 source = str(path) if stream.adopted else path.name
-                stamp = stamp_of(path) if stream.adopted else ""
+                stamp = stamp_of(path.stat()) if stream.adopted else ""
                 self._take(spool.FileClosed(stream.name, source, stamp))
 
     async def _measure(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hayrick_sensor.layout import stamp_of_status
+from hayrick_common.closed_files import stamp_of
 from hayrick_sensor.spool_events import Entry
 
 
@@ -14,7 +14,7 @@ def read_block(path: Path, entry: Entry, offset: int, length: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
-        if status.st_size != entry.manifest.size or (entry.stamp and stamp_of_status(status) != entry.stamp):
+        if status.st_size != entry.manifest.size or (entry.stamp and stamp_of(status) != entry.stamp):
             raise ValueError(f"{path.name} was overwritten before it was received")
         data = os.pread(descriptor, length, offset)
     finally:

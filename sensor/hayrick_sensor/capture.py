@@ -21,7 +21,6 @@ from hayrick_common.errors import CaptureError
 from hayrick_common.files import write_file
 from hayrick_sensor import tcpdump
 from hayrick_sensor.config import StreamSettings
-from hayrick_sensor.open_files import held_by, start_ticks
 
 log = logging.getLogger(__name__)
 PCAP_HEADER_BYTES = 24
@@ -60,10 +59,6 @@ class Capture:
     def counts(self) -> tcpdump.Counts:
         """Counts of all runs since the sensor started."""
         return self._ended_counts + (tcpdump.parse_counts(self._said()) if self.pid else tcpdump.Counts())
-
-    def held(self) -> set[str] | None:
-        """Files that tcpdump holds open now; None if we may not know."""
-        return held_by(self.pid) if self.pid else set()
 
     async def run(self) -> None:
         """Keep tcpdump running until `stop`."""
@@ -233,3 +228,12 @@ class Capture:
             return self._stderr.read_text("utf-8", "replace")
         except FileNotFoundError:
             return ""
+
+
+def start_ticks(pid: int) -> int:
+    """When the process started, in clock ticks since boot: with it a pid names one process. 0 if there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0 if fields[0] in ("Z", "X") else int(fields[19])

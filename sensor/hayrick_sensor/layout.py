@@ -7,7 +7,6 @@ chunks/STREAM/SEQUENCE-SHA16.pcap       closed, measured, in the journal
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,13 +81,3 @@ class Layout:
         for path in (self.root / "chunks").glob("*/*.pcap"):
             if path not in keep:
                 remove(path)
-
-
-def stamp_of(path: Path) -> str:
-    """Changes whenever the file's bytes do: inode, size and time of change."""
-    return stamp_of_status(path.stat())
-
-
-def stamp_of_status(status: os.stat_result) -> str:
-    """Same as `stamp_of`."""
-    return f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}"

@@ -1,0 +1,139 @@
+"""Knows when a file is closed, without guessing by its age: the kernel tells of each close, and answers when asked.
+
+A folder is watched through `Closings` (inotify, which each end brings), and looked through at the start, on demand and
+now and then, since events can be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import fnmatch
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from hayrick_common.files import is_part
+
+RESCAN_SECONDS = 30.0
+SETTLED_SECONDS = 60.0
+
+
+class Closings(Protocol):
+    """Tells of files in one folder that were closed after writing, or moved there."""
+
+    async def get(self) -> Path | None:
+        """The next one; None when some were missed and the folder must be looked through."""
+
+    def close(self) -> None:
+        """Stop watching."""
+
+
+def being_written(path: Path) -> bool | None:
+    """Whether any process has the file open for writing; None when the kernel will not say (not ours, not local).
+
+    The kernel grants a read lease only on a file that nobody writes to. It is given back at once; SIGURG, which is
+    ignored by default, stands for the signal that would come if somebody opened the file in between.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """Changes whenever a file's bytes do: inode, size and time of change."""
+    return f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}"
+
+
+class ClosedFiles:
+    """Yields closed files of `folder` whose name fits `pattern`; the same one may come twice.
+
+    Hidden and `.part` names never come. Where the kernel will not say whether a file is open, it comes on its event,
+    or once it has not changed for `settled` seconds.
+    """
+
+    def __init__(
+        self, folder: Path, pattern: str, watch: Callable[[Path], Closings], settled: float = SETTLED_SECONDS
+    ) -> None:
+        self.folder = folder
+        self.pattern = pattern
+        self._watch = watch
+        self._settled = settled
+        self._seen: dict[Path, tuple[str, float]] = {}
+        self._look = asyncio.Event()
+        self._look.set()
+
+    def look(self) -> None:
+        """Look through the whole folder soon."""
+        self._look.set()
+
+    async def closed(self) -> AsyncIterator[Path]:
+        """Closed files, for ever; those that are there already come first, oldest first."""
+        closings = self._watch(self.folder)
+        event = asyncio.ensure_future(closings.get())
+        try:
+            while True:
+                for path in await self._next(event):
+                    yield path
+                if event.done():
+                    event = asyncio.ensure_future(closings.get())
+        finally:
+            event.cancel()
+            closings.close()
+
+    async def _next(self, event: asyncio.Future[Path | None]) -> list[Path]:
+        looking = asyncio.ensure_future(self._look.wait())
+        wanted: set[asyncio.Future[Any]] = {event, looking}
+        done, _ = await asyncio.wait(wanted, timeout=RESCAN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        looking.cancel()
+        path = event.result() if event in done else None
+        if path is not None:
+            return [path] if self._wanted(path) and self._open(path) is not True else []
+        self._look.clear()
+        return self.scan()
+
+    def scan(self) -> list[Path]:
+        """Files that nobody writes to at this moment, oldest first."""
+        found = sorted(self._stat(path) for path in self.folder.iterdir() if self._wanted(path))
+        self._seen = {path: self._seen[path] for _, path, _ in found if path in self._seen}
+        return [path for _, path, stamp in found if stamp and self._ready(path, stamp)]
+
+    def _stat(self, path: Path) -> tuple[int, Path, str]:
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            return 0, path, ""
+        return status.st_mtime_ns, path, stamp_of(status)
+
+    def _ready(self, path: Path, stamp: str) -> bool:
+        open_now = self._open(path)
+        if open_now is not None:
+            return not open_now
+        before = self._seen.get(path, ("", 0.0))
+        if before[0] != stamp:
+            self._seen[path] = before = (stamp, time.monotonic())
+        return time.monotonic() - before[1] >= self._settled
+
+    def _open(self, path: Path) -> bool | None:
+        try:
+            return being_written(path)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return None
+
+    def _wanted(self, path: Path) -> bool:
+        named = fnmatch.fnmatch(path.name, self.pattern) and not path.name.startswith(".") and not is_part(path)
+        return named and path.is_file() and not path.is_symlink()
