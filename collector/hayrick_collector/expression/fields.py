@@ -12,6 +12,7 @@ TERM_KINDS = frozenset({"termfield", "lotermfield", "uptermfield"})
 DATE_KINDS = frozenset({"date", "seconds"})
 NUMBER_KINDS = frozenset({"integer"}) | DATE_KINDS
 COUNT_SUFFIX = ".cnt"
+OBJECT = "object"
 DATABASE_PREFIX = "db:"
 
 
@@ -24,8 +25,8 @@ class Field:
     """
 
     expression: str
-    document: str
-    kind: str
+    document: str = ""
+    kind: str = "termfield"
     group: str = "general"
     multi: bool = False
     table: str = "sessions"
@@ -41,6 +42,7 @@ class Field:
     def from_dict(cls, entry: Mapping[str, Any]) -> Field:
         """From one dict of `hayrick_decode.fields()`; keys that are missing count as empty."""
         known = {name: entry[name] for name in cls.__slots__ if entry.get(name) is not None}
+        known.setdefault("document", "")
         for name in ("aliases", "any_of"):
             known[name] = tuple(known.get(name, ()))
         return cls(**known)
@@ -67,18 +69,20 @@ class Catalogue:
     def __init__(self, fields: Iterable[Field]) -> None:
         listed = list(fields)
         documents = {field.document for field in listed if field.column is not None}
-        counts = [field.counted() for field in listed if field.count and field.count not in documents]
+        counts = [field.counted() for field in listed if field.count and field.column and field.count not in documents]
         self.fields: tuple[Field, ...] = (*listed, *counts)
         self._by_expression = {field.expression: field for field in reversed(self.fields)}
-        self._by_document = {field.document: field for field in reversed(self.fields) if not field.any_of}
+        self._by_document = {field.document: field for field in reversed(self.fields) if field.document}
         self._by_alias = {alias: field for field in reversed(self.fields) for alias in field.aliases}
         names = {**self._by_document, **self._by_alias, **self._by_expression}
         self._by_lower = {name.lower(): field for name, field in names.items()}
 
     @classmethod
     def from_dicts(cls, entries: Iterable[Mapping[str, Any]]) -> Catalogue:
-        """From the list that `hayrick_decode.fields()` returns."""
-        return cls(Field.from_dict(entry) for entry in entries)
+        """From the list that `hayrick_decode.fields()` returns, with what expressions derive from it."""
+        from hayrick_collector.expression.derived import completed
+
+        return cls(completed(Field.from_dict(entry) for entry in entries))
 
     def find(self, name: str) -> Field | None:
         """The field with this expression name, alias or document name (only the last after `db:`)."""
@@ -89,8 +93,10 @@ class Catalogue:
 
     def members(self, field: Field) -> tuple[Field, ...]:
         """The stored fields behind a field: itself, or those of the group, each once."""
+        if field.kind == OBJECT:
+            return tuple(each for each in self.fields if each.column and each.document.startswith(f"{field.document}."))
         if not field.any_of:
-            return (field,)
+            return (field,) if field.column else ()
         found = (self.find(name) for name in field.any_of)
         each = (leaf for member in found if member is not None for leaf in self.members(member))
         return tuple(dict.fromkeys(each))

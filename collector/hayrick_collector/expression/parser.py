@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timezone, tzinfo
 from functools import cache
 from pathlib import Path
 
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from hayrick_collector.expression.fields import Catalogue, Field
+from hayrick_collector.expression.fields import OBJECT, Catalogue, Field
 from hayrick_collector.expression.literal import Literal, from_token
 from hayrick_collector.expression.tree import EVERYTHING, Exists, Node, conjunction, depth, disjunction, negation
 from hayrick_collector.expression.values import ORDERINGS, Values
@@ -46,6 +47,7 @@ class Context:
 
     catalogue: Catalogue
     now_ms: int
+    zone: tzinfo = timezone.utc
     lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
     views: Mapping[str, str] = field(default_factory=dict)
     views_left: int = MAX_VIEWS
@@ -56,16 +58,17 @@ def parse_expression(
     catalogue: Catalogue,
     *,
     now_ms: int | None = None,
+    zone: tzinfo = timezone.utc,
     lists: Mapping[str, Sequence[str]] | None = None,
     views: Mapping[str, str] | None = None,
 ) -> Node:
     """The tree of an expression; blank text means every session.
 
-    `now_ms`: what relative times count from. `lists`: saved lists of values, written `$name`. `views`: saved
+    `now_ms`: what relative times count from. `zone`: of times that name none. `lists`: saved lists of values, written `$name`. `views`: saved
     expressions, written `view==name`. Raises ExpressionError, whose column counts from 1.
     """
     now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-    return _parse(text, Context(catalogue, now, lists or {}, views or {}))
+    return _parse(text, Context(catalogue, now, zone, lists or {}, views or {}))
 
 
 def _parse(text: str, context: Context) -> Node:
@@ -117,7 +120,7 @@ class _Comparisons:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._values = Values(context.catalogue, context.now_ms)
+        self._values = Values(context.catalogue, context.now_ms, context.zone)
 
     def build(self, tree: Tree[Token]) -> Node:
         name, operator, value = tree.children
@@ -134,7 +137,7 @@ class _Comparisons:
         literals = [from_token(token.type, str(token), token.start_pos or 0) for token in tokens]
         if name == VIEW and self._context.catalogue.find(VIEW) is None:
             return disjunction(self._view(each) for each in literals)
-        members = self._members(str(name), column)
+        members = self._members(str(name), column, exists=shape == "exists")
         if shape == "exists":
             return disjunction(Exists(member) for member in members)
         literals = [each for literal in literals for each in self._listed(literal)]
@@ -142,10 +145,17 @@ class _Comparisons:
             return conjunction(self._any_member(members, operator, [literal]) for literal in literals)
         return self._any_member(members, operator, literals)
 
-    def _members(self, name: str, column: int) -> tuple[Field, ...]:
+    def _members(self, name: str, column: int, *, exists: bool) -> tuple[Field, ...]:
         found = self._context.catalogue.find(name)
-        if found is not None:
-            return self._context.catalogue.members(found)
+        members = self._context.catalogue.members(found) if found is not None else ()
+        if found is not None and found.kind == OBJECT and not exists:
+            raise ExpressionError(
+                f"{name} holds other fields; name one of them, such as {members[0].expression}", column
+            )
+        if found is not None and not members:
+            raise ExpressionError(f"{name} is not kept where it could be searched", column)
+        if members:
+            return members
         similar = self._context.catalogue.similar(name)
         hint = f"; did you mean {', '.join(similar)}?" if similar else ""
         raise ExpressionError(f"unknown field {name}{hint}", column)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 
 _ABSOLUTE = re.compile(
     r"(?P<year>\d{4})[/-](?P<month>\d{1,2})(?:[/-](?P<day>\d{1,2})"
@@ -21,16 +21,16 @@ _LONGEST_EPOCH_SECONDS = 11  # more digits than this are milliseconds
 FORMS = 'a time such as "2024/05/01 12:30:00", -1h, -7d@d, now, or seconds since 1970'
 
 
-def parse_time(text: str, now_ms: int) -> tuple[int, int]:
-    """First and last millisecond that `text` stands for, in UTC unless it names a zone; ValueError if it is no time."""
+def parse_time(text: str, now_ms: int, zone: tzinfo = timezone.utc) -> tuple[int, int]:
+    """First and last millisecond that `text` stands for, in `zone` unless it names one; ValueError if it is no time."""
     text = text.strip()
     if re.fullmatch(r"\d{9,16}(\.\d+)?", text):
         return _from_number(text)
     if found := _ABSOLUTE.fullmatch(text):
-        return _from_calendar(found)
+        return _from_calendar(found, zone)
     relative = _RELATIVE.fullmatch(text)
     if relative and text:
-        moment = _from_relative(relative, now_ms)
+        moment = _from_relative(relative, now_ms, zone)
         return moment, moment
     raise ValueError(f"expected {FORMS}")
 
@@ -45,10 +45,10 @@ def _from_number(text: str) -> tuple[int, int]:
     return int(whole) * 1000, int(whole) * 1000 + 999
 
 
-def _from_calendar(found: re.Match[str]) -> tuple[int, int]:
+def _from_calendar(found: re.Match[str], zone: tzinfo) -> tuple[int, int]:
     try:
         parts = [int(found[name] or default) for name, default in _FIELDS]
-        moment = datetime(*parts, tzinfo=_zone(found["zone"]))  # type: ignore[arg-type,misc]
+        moment = datetime(*parts, tzinfo=_zone(found["zone"]) or zone)  # type: ignore[arg-type,misc]
     except (ValueError, OverflowError) as error:
         raise ValueError(f"no such time: {error}") from None
     first = milliseconds(moment) + int((found["fraction"] or "").ljust(3, "0")[:3])
@@ -61,16 +61,18 @@ def _from_calendar(found: re.Match[str]) -> tuple[int, int]:
 _FIELDS = (("year", 0), ("month", 1), ("day", 1), ("hour", 0), ("minute", 0), ("second", 0))
 
 
-def _zone(text: str | None) -> timezone:
-    if not text or text.upper() == "Z":
+def _zone(text: str | None) -> timezone | None:
+    if not text:
+        return None
+    if text.upper() == "Z":
         return timezone.utc
     hours, minutes = int(text[1:3]), int(text[-2:])
     offset = timedelta(hours=hours, minutes=minutes)
     return timezone(-offset if text[0] == "-" else offset)
 
 
-def _from_relative(found: re.Match[str], now_ms: int) -> int:
-    moment = EPOCH + timedelta(milliseconds=now_ms)
+def _from_relative(found: re.Match[str], now_ms: int, zone: tzinfo) -> int:
+    moment = (EPOCH + timedelta(milliseconds=now_ms)).astimezone(zone)
     try:
         for sign, number, unit in _SHIFT.findall(found["shift"]):
             moment = _shift(moment, int(sign + (number or "1")), unit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import tzinfo
 
 from hayrick_collector.expression import addresses, regex, times, transforms, wildcard
 from hayrick_collector.expression.fields import Catalogue, Field
@@ -28,9 +29,9 @@ ORDERINGS = ("<", "<=", ">", ">=")
 class Values:
     """Builds the conditions on stored fields; holds what values depend on besides their text."""
 
-    def __init__(self, catalogue: Catalogue, now_ms: int) -> None:
+    def __init__(self, catalogue: Catalogue, now_ms: int, zone: tzinfo) -> None:
         self._catalogue = catalogue
-        self._now_ms = now_ms
+        self._now_ms, self._zone = now_ms, zone
 
     def condition(self, field: Field, operator: str, literals: Iterable[Literal]) -> Node:
         """`field` compared with any of the values; `!=` is for the caller to negate."""
@@ -91,7 +92,7 @@ class Values:
     def _time(self, field: Field, operator: str, literal: Literal) -> Test:
         _refuse_regex(field, literal)
         try:
-            first, last = times.parse_time(literal.plain, self._now_ms)
+            first, last = times.parse_time(literal.plain, self._now_ms, self._zone)
         except ValueError as error:
             raise literal.refuse(f"{field.expression}: {error}") from None
         return _ordered(operator, first, last, -INTEGER_LIMIT, INTEGER_LIMIT - 1)

@@ -53,7 +53,7 @@ class Relations:
 
     def _deltas(self) -> Sql:
         """One row a session whose tags were ever changed: the tags it gained and lost, the last change winning."""
-        last = "SELECT id, tag, arg_max(added, at) AS added FROM read_parquet(?) GROUP BY id, tag"
+        last = "SELECT id, tag, arg_max(added, stamp) AS added FROM read_parquet(?) GROUP BY id, tag"
         return Sql(
             "(SELECT id, list(tag) FILTER (added) AS gained, list(tag) FILTER (NOT added) AS lost"
             f" FROM ({last}) GROUP BY id)",

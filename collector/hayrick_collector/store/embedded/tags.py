@@ -37,7 +37,7 @@ def write(
     names, signs = [tag for tag, _ in changes], [sign for _, sign in changes]
     rows = "SELECT unnest(?::VARCHAR[]) AS tag, unnest(?::BOOLEAN[]) AS added"
     sessions = "SELECT unnest(?::VARCHAR[]) AS id"
-    statement = f"SELECT id, tag, added, ?::BIGINT AS at FROM ({sessions}) CROSS JOIN ({rows})"
+    statement = f"SELECT id, tag, added, ?::BIGINT AS stamp FROM ({sessions}) CROSS JOIN ({rows})"
     at = _next_stamp(layout)
     _commit(cursor, layout, at, sql.Sql(statement, (at, list(ids), names, signs)), replaces=[])
 
@@ -48,7 +48,9 @@ def merge(cursor: duckdb.DuckDBPyConnection, layout: Layout, grace_s: float) -> 
     removed = _remove_replaced(cursor, layout, found, grace_s)
     left = [path for path in found if Path(path).exists()]
     if len(left) > _FEW and not removed and not _replaced(cursor, left):
-        latest = "SELECT id, tag, arg_max(added, at) AS added, max(at) AS at FROM read_parquet(?) GROUP BY id, tag"
+        latest = (
+            "SELECT id, tag, arg_max(added, stamp) AS added, max(stamp) AS stamp FROM read_parquet(?) GROUP BY id, tag"
+        )
         _commit(cursor, layout, _next_stamp(layout), sql.Sql(latest, (left,)), [Path(path).name for path in left])
     return removed
 
