@@ -3,6 +3,8 @@
 //! A protocol is one file (or folder) here: its fields as `static`s, its signatures, its parser. It is added to
 //! `registry::PROTOCOLS` by one line.
 
+pub mod each;
+pub mod ber;
 pub mod cert;
 pub mod declare;
 pub mod dhcp;
@@ -11,10 +13,15 @@ pub mod http;
 pub mod icmp;
 pub mod lines;
 pub mod magic;
+pub mod nbns;
 pub mod ntlm;
+pub mod ntp;
+pub mod radius;
 pub mod reader;
 pub mod registry;
+pub mod snmp;
 pub mod ssh;
+pub mod tftp;
 pub mod tls;
 pub mod websocket;
 #[cfg(test)]

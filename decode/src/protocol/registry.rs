@@ -5,15 +5,20 @@ use std::sync::OnceLock;
 use super::{Begin, Direction, Flow, Protocol, Signature, Transport};
 
 /// Every protocol; one line each.
-#[rustfmt::skip] // one line each, so that two additions rarely meet
+#[rustfmt::skip]
 pub static PROTOCOLS: &[&Protocol] = &[
     &super::cert::PROTOCOL,
     &super::dhcp::PROTOCOL,
     &super::dns::PROTOCOL,
     &super::http::PROTOCOL,
     &super::icmp::PROTOCOL,
+    &super::nbns::PROTOCOL,
     &super::ntlm::PROTOCOL,
+    &super::ntp::PROTOCOL,
+    &super::radius::PROTOCOL,
+    &super::snmp::PROTOCOL,
     &super::ssh::PROTOCOL,
+    &super::tftp::PROTOCOL,
     &super::tls::PROTOCOL,
     &super::websocket::PROTOCOL,
 ];
