@@ -173,9 +173,13 @@ impl Fields {
 
     /// Adds text; it is cut at `MAX_TEXT` and cased as the field's kind says. Empty text is left out.
     pub fn text(&mut self, field: &Field, value: &str) {
-        if value.is_empty() {
-            return;
+        if !value.is_empty() {
+            self.text_or_empty(field, value);
         }
+    }
+
+    /// Adds text even if it is empty, for where that says something (a header without a value).
+    pub fn text_or_empty(&mut self, field: &Field, value: &str) {
         let cut = floor_char(value, MAX_TEXT);
         let value = &value[..cut];
         match field.kind {
@@ -195,6 +199,11 @@ impl Fields {
             Ok(text) => self.text(field, text),
             Err(_) => self.text(field, &latin1(&value[..value.len().min(MAX_TEXT)])),
         }
+    }
+
+    /// Adds bytes as `bytes` does, even if there are none.
+    pub fn bytes_or_empty(&mut self, field: &Field, value: &[u8]) {
+        if value.is_empty() { self.text_or_empty(field, "") } else { self.bytes(field, value) }
     }
 
     fn add_text(&mut self, field: &Field, value: &str) {

@@ -2,8 +2,8 @@
 
 use super::{Direction, Ends, Flow, Parser, Status, Transport};
 use crate::catalogue;
-use crate::values::{Fields, Values};
 use crate::field::Field;
+use crate::values::{Fields, Values};
 
 /// A session held by hand: feed it data, then look at its fields.
 pub struct Harness {
@@ -29,7 +29,14 @@ impl Harness {
             now_ns: 1_700_000_000_000_000_000,
             first_ns: 1_700_000_000_000_000_000,
         };
-        Harness { ends, fields: Fields::default(), protocols: vec![], parsers: vec![], offsets: [0; 2], classified: [false; 2] }
+        Harness {
+            ends,
+            fields: Fields::default(),
+            protocols: vec![],
+            parsers: vec![],
+            offsets: [0; 2],
+            classified: [false; 2],
+        }
     }
 
     /// Data of one direction, classified when it is the first.
@@ -49,6 +56,33 @@ impl Harness {
         }
         self.parsers.append(&mut flow.added);
         self.offsets[side] += data.len() as u64;
+    }
+
+    /// Runs `act` on the session, for code that is called by other parsers.
+    pub fn with(&mut self, act: impl FnOnce(&mut Flow<'_>)) {
+        let mut flow = Flow {
+            ends: self.ends,
+            fields: &mut self.fields,
+            protocols: &mut self.protocols,
+            added: Vec::new(),
+            depth: 0,
+            offset: 0,
+        };
+        act(&mut flow);
+        self.parsers.append(&mut flow.added);
+    }
+
+    /// Loses `bytes` of one direction.
+    pub fn gap(&mut self, direction: Direction, bytes: u64) {
+        let mut flow = Flow {
+            ends: self.ends,
+            fields: &mut self.fields,
+            protocols: &mut self.protocols,
+            added: Vec::new(),
+            depth: 0,
+            offset: 0,
+        };
+        self.parsers.retain_mut(|parser| parser.gap(&mut flow, direction, bytes) == Status::More);
     }
 
     /// Ends the session.
