@@ -10,17 +10,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from network import Network, network
 from processes import LateError, Process, answers, free_port, run, running, wait_until
-from traffic import servers, talk
+from traffic import PER_TURN, servers, talk
 
 HAYRICK = str(Path(sys.executable).parent / "hayrick")
-EXPECTED = ("http", "dns", "tls")
+TURNS = 3
+EXPECTED = {name: TURNS * count for name, count in PER_TURN.items()}
 SENSOR = "quickstart"
 READY_SECONDS = 30
 FOUND_SECONDS = 90
@@ -106,8 +107,8 @@ class Rick:
 def capture(rick: Rick, net: Network, folder: Path, watched: list[Process]) -> Counter[str]:
     """Make traffic, then wait until what it left is searchable; the sessions found by protocol."""
     with servers(net, folder) as started:
-        for turn in range(3):
-            say(f"traffic, turn {turn + 1} of 3: dig, curl over HTTP, curl over TLS 1.2 and 1.3")
+        for turn in range(TURNS):
+            say(f"traffic, turn {turn + 1} of {TURNS}: dig, curl over HTTP, curl over TLS 1.2 and 1.3")
             talk(net, folder)
             time.sleep(1)
         say(f"waiting until it is shipped, indexed and searchable ({FOUND_SECONDS} s at most)")
@@ -117,14 +118,24 @@ def capture(rick: Rick, net: Network, folder: Path, watched: list[Process]) -> C
         def complete() -> bool:
             nonlocal found
             found = rick.found()
-            return all(found[name] for name in EXPECTED)
+            return not missing(found)
 
         try:
-            wait_until(complete, f"sessions of {', '.join(EXPECTED)}", FOUND_SECONDS, *watched, *started)
+            wait_until(complete, f"{counted(EXPECTED)} sessions", FOUND_SECONDS, *watched, *started)
         except LateError as error:
             print(f"{error}\n{rick.ask('status')}", file=sys.stderr)
-        say(f"after {time.monotonic() - began:.1f} s: " + ", ".join(f"{count} {name}" for name, count in found.items()))
+        say(f"after {time.monotonic() - began:.1f} s: {counted(found)} sessions")
         return found
+
+
+def missing(found: Mapping[str, int]) -> list[str]:
+    """Protocols of which fewer sessions were found than made."""
+    return [name for name, count in EXPECTED.items() if found[name] < count]
+
+
+def counted(sessions: Mapping[str, int]) -> str:
+    """`9 http, 12 dns`."""
+    return ", ".join(f"{count} {name}" for name, count in sessions.items())
 
 
 def show(rick: Rick) -> None:
@@ -153,23 +164,23 @@ def serve(rick: Rick, watched: list[Process]) -> None:
         print()
 
 
-def quickstart(home: Path, port: int, *, once: bool) -> int:
-    """Run it all in the folder `home`; 0 if every expected protocol was found."""
+def quickstart(home: Path, args: argparse.Namespace) -> int:
+    """Run it all in the folder `home`; 0 if every session that was made was found."""
     with ExitStack() as stack:
         say(f"data, settings and logs in {home}")
-        rick = Rick(home, port)
-        net = stack.enter_context(network())
+        rick = Rick(home, args.port)
+        net = stack.enter_context(network(loopback=args.loopback))
         say(f"network {net}")
         watched = [stack.enter_context(rick.serving())]
         say(f"collector: page and API at {rick.url}, chunks at tcp://127.0.0.1:{rick.landing}")
         watched.append(stack.enter_context(rick.sensing(net)))
         say(f"sensor {SENSOR}: tcpdump on {net.interface}, a chunk every 2 s, shipped over ZeroMQ with CURVE")
         found = capture(rick, net, home / "site", watched)
-        if not all(found[name] for name in EXPECTED):
-            print(f"quickstart: not found: {', '.join(name for name in EXPECTED if not found[name])}", file=sys.stderr)
+        if lacking := missing(found):
+            print(f"quickstart: not all found: {', '.join(lacking)}", file=sys.stderr)
             return 1
         show(rick)
-        if not once:
+        if not args.once:
             serve(rick, watched)
     return 0
 
@@ -180,15 +191,16 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="end after showing what was found")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep data, settings and logs there")
     parser.add_argument("--port", type=int, default=8005, help="of the page and API; 0 for any free one (default 8005)")
+    parser.add_argument("--loopback", action="store_true", help="make no veth pair, capture on loopback")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ["NO_PROXY"] = "127.0.0.1"
     try:
         if args.keep:
             args.keep.mkdir(parents=True, exist_ok=True)
-            return quickstart(args.keep.resolve(), args.port, once=args.once)
+            return quickstart(args.keep.resolve(), args)
         with tempfile.TemporaryDirectory(prefix="hayrick-quickstart-") as home:
-            return quickstart(Path(home), args.port, once=args.once)
+            return quickstart(Path(home), args)
     except KeyboardInterrupt:
         return 130
     except (RuntimeError, OSError) as error:

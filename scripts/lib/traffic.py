@@ -12,6 +12,7 @@ from network import Network
 from processes import Process, answers, run, running, wait_until
 
 DOMAIN = "hayrick.test"
+PER_TURN = {"http": 3, "dns": 4, "tls": 2}
 PAGES = {
     "index.html": "<!doctype html><title>Hayrick</title><h1>A field of hay</h1>\n",
     "bales.csv": "bale,needles\n1,0\n2,0\n3,1\n",
@@ -60,7 +61,7 @@ def _certificate(folder: Path) -> None:
 
 
 def talk(net: Network, folder: Path) -> None:
-    """One round of every client: questions of several kinds, pages found and not found, TLS 1.2 and 1.3."""
+    """One turn of every client, PER_TURN sessions: several kinds of question, pages found and not, TLS 1.2 and 1.3."""
     for kind, name in (("A", f"www.{DOMAIN}"), ("AAAA", f"www.{DOMAIN}"), ("MX", DOMAIN), ("TXT", DOMAIN)):
         run(["dig", "-b", net.client, "+tries=1", "+time=3", f"@{net.server}", name, kind])
     for path in ("", "bales.csv", "admin/login.php?user=needle"):
