@@ -89,11 +89,22 @@ struct Side {
     greeted: bool,
 }
 
-#[derive(Default)]
 struct Tls {
     sides: [Side; 2],
     /// Bytes of the client that are no record (an SSL 2 hello).
     skip: usize,
+    carrier: Carrier,
+}
+
+/// Reads TLS records that another protocol carries (`begin` finds those that TCP carries); feed it their bytes in order.
+pub fn carried(carrier: Carrier) -> Box<dyn Parser> {
+    Box::new(Tls { carrier, ..Tls::default() })
+}
+
+impl Default for Tls {
+    fn default() -> Tls {
+        Tls { sides: Default::default(), skip: 0, carrier: Carrier::Tls }
+    }
 }
 
 impl Tls {
@@ -104,6 +115,7 @@ impl Tls {
 
 impl Parser for Tls {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
+        let carrier = self.carrier;
         let side = &mut self.sides[direction as usize];
         if side.encrypted {
             return Status::More;
@@ -113,15 +125,24 @@ impl Parser for Tls {
         let Side { records, retry, greeted, .. } = side;
         let go_on = records.push(data.get(skipped..).unwrap_or_default(), &mut |event| match event {
             Event::Handshake(kind, body) => {
-                flow.protocol("tls");
-                handshake(flow, kind, body, greeted, retry);
+                if carrier == Carrier::Tls {
+                    flow.protocol("tls");
+                }
+                match (kind, direction) {
+                    // A second hello, asked for by the server, differs only in what the server asked for.
+                    (1, _) if !std::mem::replace(greeted, true) => client_hello(flow, body, carrier),
+                    (2, _) => *retry = server_hello(flow, body),
+                    // The peer keeps the server's certificates only; a client's would double what is searched as its.
+                    (11, Direction::Server) => certificates(flow, body),
+                    _ => {}
+                }
                 true
             }
             Event::ChangeCipher => *retry,
             Event::Application => false,
         });
         side.encrypted = !go_on.unwrap_or_else(|anomaly| {
-            if flow.has_protocol("tls") {
+            if carrier != Carrier::Tls || flow.has_protocol("tls") {
                 flow.anomaly(anomaly);
             }
             false
@@ -135,26 +156,21 @@ impl Parser for Tls {
     }
 }
 
-fn handshake(flow: &mut Flow<'_>, kind: u8, body: &[u8], greeted: &mut bool, retry: &mut bool) {
-    match kind {
-        // A second hello, asked for by the server, differs only in what the server asked for.
-        1 if !*greeted => {
-            *greeted = true;
-            match ClientHello::parse(body, false) {
-                Some(hello) => client(flow, &hello, Carrier::Tls),
-                None => flow.anomaly("tls-bad-client-hello"),
-            }
-        }
-        2 => match ServerHello::parse(body) {
-            Some(hello) => {
-                *retry = hello.retry;
-                server(flow, &hello);
-            }
-            None => flow.anomaly("tls-bad-server-hello"),
-        },
-        11 => certificates(flow, body),
-        _ => {}
+fn client_hello(flow: &mut Flow<'_>, body: &[u8], carrier: Carrier) {
+    match ClientHello::parse(body, false) {
+        Some(hello) => client(flow, &hello, carrier),
+        None => flow.anomaly("tls-bad-client-hello"),
     }
+}
+
+/// Whether the server asks for another client hello.
+fn server_hello(flow: &mut Flow<'_>, body: &[u8]) -> bool {
+    let hello = ServerHello::parse(body);
+    match &hello {
+        Some(hello) => server(flow, hello),
+        None => flow.anomaly("tls-bad-server-hello"),
+    }
+    hello.is_some_and(|hello| hello.retry)
 }
 
 /// Writes what a client hello tells.

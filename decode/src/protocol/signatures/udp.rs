@@ -1,0 +1,52 @@
+//! Checks of a first datagram, where a prefix alone would name too much.
+
+use super::tcp::{contains, syslog_priority};
+use crate::protocol::Flow;
+use crate::protocol::reader::Reader;
+
+/// Both handshake messages are of one size.
+pub fn wireguard(_: &Flow<'_>, data: &[u8]) -> bool {
+    matches!((data.first(), data.len()), (Some(1), 148) | (Some(2), 92))
+}
+
+pub fn syslog(_: &Flow<'_>, data: &[u8]) -> bool {
+    syslog_priority(data)
+}
+
+pub fn ws_discovery(flow: &Flow<'_>, data: &[u8]) -> bool {
+    flow.ends.port(3702) && contains(data, b"discovery")
+}
+
+/// A tracker's connect request, which begins with a magic number.
+pub fn tracker(_: &Flow<'_>, data: &[u8]) -> bool {
+    data.starts_with(b"\x00\x00\x04\x17\x27\x10\x19\x80\x00\x00\x00\x00")
+}
+
+pub fn slp(_: &Flow<'_>, data: &[u8]) -> bool {
+    matches!(data, [1 | 2, 1..=11, ..]) && data.len() >= 12
+}
+
+pub fn ssdp_answer(_: &Flow<'_>, data: &[u8]) -> bool {
+    data.starts_with(b"HTTP/1.1 200 OK")
+}
+
+/// Hello, coup or resign, between routers.
+pub fn hsrp(flow: &Flow<'_>, data: &[u8]) -> bool {
+    flow.ends.source_port == 1985 && matches!(data, [0, 0..=3, ..] | [1, _, ..]) && data.len() >= 20
+}
+
+pub fn nat_pmp(_: &Flow<'_>, data: &[u8]) -> bool {
+    matches!(data, [0, 0..=2 | 128..=130, ..]) && matches!(data.len(), 2 | 12 | 16)
+}
+
+/// Version 1, a token of at most 8 bytes, and a known class of code.
+pub fn coap(_: &Flow<'_>, data: &[u8]) -> bool {
+    matches!(data, [first, code, ..] if first >> 6 == 1 && first & 15 <= 8 && [0, 2, 4, 5, 7].contains(&(code >> 5)))
+        && data.len() >= 4
+}
+
+/// The text protocol behind the header of a datagram.
+pub fn memcached(_: &Flow<'_>, data: &[u8]) -> bool {
+    let mut reader = Reader::at(data, 2);
+    matches!((reader.u16(), reader.u16(), reader.u16()), (Some(_), Some(1..), Some(0))) && data.ends_with(b"\r\n")
+}
