@@ -19,6 +19,7 @@ pub mod ntp;
 pub mod radius;
 pub mod reader;
 pub mod registry;
+pub mod signatures;
 pub mod snmp;
 pub mod ssh;
 pub mod tftp;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use super::{Begin, Direction, Flow, Protocol, Signature, Transport};
 
 /// Every protocol; one line each.
-#[rustfmt::skip]
+#[rustfmt::skip] // one line each, so that two additions rarely meet
 pub static PROTOCOLS: &[&Protocol] = &[
     &super::cert::PROTOCOL,
     &super::dhcp::PROTOCOL,
@@ -16,6 +16,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &super::ntlm::PROTOCOL,
     &super::ntp::PROTOCOL,
     &super::radius::PROTOCOL,
+    &super::signatures::PROTOCOL,
     &super::snmp::PROTOCOL,
     &super::ssh::PROTOCOL,
     &super::tftp::PROTOCOL,
