@@ -1,5 +1,5 @@
 """What expressions know beyond the decoder's own list: words of texts, payload as text, how typed values are brought
-into stored form, and the members that a group names by pattern. All of it by rule, so that a new protocol needs nothing.
+into stored form, and the members that a group names by pattern. All by rule, so that a new protocol needs nothing.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _payload_text(field: Field) -> list[Field]:
 
 
 def _members(group: Field, fields: Sequence[Field]) -> tuple[str, ...]:
-    """Names as they are; `*KIND` is every `KIND.*` of that kind (as `ip` is), other patterns fit names of plain fields."""
+    """Names as they are; `*ip` is every `ip.*` of its kind, other patterns fit the names of plain fields."""
     found: dict[str, None] = {}
     for name in group.any_of:
         pattern = f"{name[1:]}.*" if name.startswith("*") else name

@@ -64,8 +64,8 @@ def parse_expression(
 ) -> Node:
     """The tree of an expression; blank text means every session.
 
-    `now_ms`: what relative times count from. `zone`: of times that name none. `lists`: saved lists of values, written `$name`. `views`: saved
-    expressions, written `view==name`. Raises ExpressionError, whose column counts from 1.
+    `now_ms`: what relative times count from. `zone`: of times that name none. `lists`: saved lists of values, written
+    `$name`. `views`: saved expressions, written `view==name`. Raises ExpressionError, whose column counts from 1.
     """
     now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     return _parse(text, Context(catalogue, now, zone, lists or {}, views or {}))
