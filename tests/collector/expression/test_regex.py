@@ -36,10 +36,28 @@ def test_a_regex_has_one_plain_form(pattern: str, written: str) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "offset"),
-    [("a(b", 1), ("a)", 1), ("*a", 0), ("a**", 2), ("a+?", 2), (r"\1", 0), (r"a\b", 1), ("(?i)a", 0), ("a^b", 1), ("[a", 0),
-     ("[z-a]", 4), ("[[:alpha:]]", 1), ("a{3,1}", 1), ("a{x}", 1), ("(a{1000}){1000}", 9), ("a\\", 1), (r"[\D]", 1),
-     ("(" * 60 + ")" * 60, 50), ("a" * 1001, 1000)],
-)  # fmt: skip
+    [
+        ("a(b", 1),
+        ("a)", 1),
+        ("*a", 0),
+        ("a**", 2),
+        ("a+?", 2),
+        (r"\1", 0),
+        (r"a\b", 1),
+        ("(?i)a", 0),
+        ("a^b", 1),
+        ("[a", 0),
+        ("[z-a]", 4),
+        ("[[:alpha:]]", 1),
+        ("a{3,1}", 1),
+        ("a{x}", 1),
+        ("(a{1000}){1000}", 9),
+        ("a\\", 1),
+        (r"[\D]", 1),
+        ("(" * 60 + ")" * 60, 50),
+        ("a" * 1001, 1000),
+    ],
+)
 def test_what_is_not_in_the_dialect_is_refused_where_it_stands(pattern: str, offset: int) -> None:
     with pytest.raises(regex.RegexError) as refused:
         regex.parse(pattern)
