@@ -38,7 +38,7 @@ public_key_file = "{key}"
 [[streams]]
 name = "{interface}"
 interface = "{interface}"
-filter = "ip or arp"
+filter = "host {client}"
 rotate_seconds = 2
 """
 
@@ -80,6 +80,7 @@ class Rick:
                 landing=self.landing,
                 key=self.data / "keys" / "collector.public",
                 interface=net.interface,
+                client=net.client,
             )
         )
         run([HAYRICK, "sensor", "keygen", "--config", str(config)])
@@ -106,26 +107,25 @@ class Rick:
 
 def capture(rick: Rick, net: Network, folder: Path, watched: list[Process]) -> Counter[str]:
     """Make traffic, then wait until what it left is searchable; the sessions found by protocol."""
-    with servers(net, folder) as started:
-        for turn in range(TURNS):
-            say(f"traffic, turn {turn + 1} of {TURNS}: dig, curl over HTTP, curl over TLS 1.2 and 1.3")
-            talk(net, folder)
-            time.sleep(1)
-        say(f"waiting until it is shipped, indexed and searchable ({FOUND_SECONDS} s at most)")
-        began = time.monotonic()
-        found: Counter[str] = Counter()
+    for turn in range(TURNS):
+        say(f"traffic, turn {turn + 1} of {TURNS}: dig, curl over HTTP, curl over TLS 1.2 and 1.3")
+        talk(net, folder)
+        time.sleep(1)
+    say(f"waiting until it is shipped, indexed and searchable ({FOUND_SECONDS} s at most)")
+    began = time.monotonic()
+    found: Counter[str] = Counter()
 
-        def complete() -> bool:
-            nonlocal found
-            found = rick.found()
-            return not missing(found)
+    def complete() -> bool:
+        nonlocal found
+        found = rick.found()
+        return not missing(found)
 
-        try:
-            wait_until(complete, f"{counted(EXPECTED)} sessions", FOUND_SECONDS, *watched, *started)
-        except LateError as error:
-            print(f"{error}\n{rick.ask('status')}", file=sys.stderr)
-        say(f"after {time.monotonic() - began:.1f} s: {counted(found)} sessions")
-        return found
+    try:
+        wait_until(complete, f"{counted(EXPECTED)} sessions", FOUND_SECONDS, *watched)
+    except LateError as error:
+        print(f"{error}\n{rick.ask('status')}", file=sys.stderr)
+    say(f"after {time.monotonic() - began:.1f} s: {counted(found)} sessions")
+    return found
 
 
 def missing(found: Mapping[str, int]) -> list[str]:
@@ -152,9 +152,9 @@ def show(rick: Rick) -> None:
     print(rick.ask("status"))
 
 
-def serve(rick: Rick, watched: list[Process]) -> None:
+def serve(rick: Rick, net: Network, watched: list[Process]) -> None:
     """Until Ctrl-C, or until a part of it ends by itself."""
-    say(f"serving on {rick.url} until Ctrl-C; capturing on, try: ping -c 3 an address of the network above")
+    say(f"serving on {rick.url} until Ctrl-C; capturing on: try curl http://{net.server}/")
     try:
         while True:
             for process in watched:
@@ -175,13 +175,14 @@ def quickstart(home: Path, args: argparse.Namespace) -> int:
         say(f"collector: page and API at {rick.url}, chunks at tcp://127.0.0.1:{rick.landing}")
         watched.append(stack.enter_context(rick.sensing(net)))
         say(f"sensor {SENSOR}: tcpdump on {net.interface}, a chunk every 2 s, shipped over ZeroMQ with CURVE")
+        watched += stack.enter_context(servers(net, home / "site"))
         found = capture(rick, net, home / "site", watched)
         if lacking := missing(found):
             print(f"quickstart: not all found: {', '.join(lacking)}", file=sys.stderr)
             return 1
         show(rick)
         if not args.once:
-            serve(rick, watched)
+            serve(rick, net, watched)
     return 0
 
 

@@ -74,6 +74,8 @@ def _default(field: dataclasses.Field[Any]) -> str:
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if value == ():
+        return "`[]`"
     return f"`{value}`" if value != "" else '`""`'
 
 
