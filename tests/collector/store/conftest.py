@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ import pytest
 from tests.collector.catalogue import CATALOGUE
 from tests.collector.store.sessions import Batches, expression
 
-from hayrick_collector.store import Query, Store
+from hayrick_collector.store import Page, Query, Store
 from hayrick_collector.store.embedded import EmbeddedStore
 
 T = TypeVar("T")
@@ -43,10 +43,21 @@ class Subject:
                 writer.add(batch)
             return writer.commit()
 
+    def find(self, query: Query) -> Page:
+        return self.ask(lambda store: store.find(query))
+
+    def get(self, name: str) -> dict[str, Any]:
+        """The document of the session with this name, which must be there."""
+        found = self.ask(lambda store: store.get(f"231114-{name}"))
+        assert found is not None
+        return found
+
+    def tag(self, text: str, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
+        return self.ask(lambda store: store.tag(Query(expression(text), limit=1), add, remove))
+
     def found(self, text: str = "", **more: Any) -> list[str]:
         """Ids of all sessions found, each once."""
-        query = Query(expression(text), limit=1000, **more)
-        page = self.ask(lambda store: store.find(query))
+        page = self.find(Query(expression(text), limit=1000, **more))
         ids = [item["id"] for item in page.items]
         assert page.total == len(ids) == len(set(ids))
         return sorted(ids)

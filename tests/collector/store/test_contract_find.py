@@ -99,11 +99,11 @@ def test_time_takes_sessions_that_overlap_it(filled: Subject) -> None:
 
 
 def test_documents_come_back_as_they_went_in_without_positions(filled: Subject) -> None:
-    page = filled.ask(lambda store: store.find(Query(expression("http.method==GET"))))
+    page = filled.find(Query(expression("http.method==GET")))
     assert page.items == [{**{k: v for k, v in WEB.items() if k != "packetPos"}, "tagsCnt": 1}]
     assert filled.ask(lambda store: store.get(WEB["id"])) == page.items[0]
     assert filled.ask(lambda store: store.get("231114-none")) is None
-    some = filled.ask(lambda store: store.find(Query(expression("http.method==GET"), fields=("http.host", "tags"))))
+    some = filled.find(Query(expression("http.method==GET"), fields=("http.host", "tags")))
     assert some.items == [{"id": WEB["id"], "http": {"host": ["www.example.org"]}, "tags": ["seen"]}]
 
 
@@ -124,7 +124,7 @@ def test_any_field_sorts_and_pages_meet(filled: Subject, sort: list, order: str)
     seen, cursor = [], None
     for _ in range(4):
         query = Query(sort=sort, limit=1, cursor=cursor)
-        page = filled.ask(lambda store, query=query: store.find(query))
+        page = filled.find(query)
         seen += [item["id"].removeprefix("231114-") for item in page.items]
         cursor = page.cursor
         if cursor is None:
@@ -137,7 +137,7 @@ def test_pages_of_equal_values_meet(subject: Subject) -> None:
     seen, cursor = [], None
     while True:
         query = Query(sort=[("node", "asc"), ("bytes", "desc")], limit=7, cursor=cursor, total=False)
-        page = subject.ask(lambda store, query=query: store.find(query))
+        page = subject.find(query)
         assert page.total is None
         seen += [item["id"] for item in page.items]
         cursor = page.cursor
@@ -149,7 +149,7 @@ def test_pages_of_equal_values_meet(subject: Subject) -> None:
 def test_questions_that_are_wrong_in_themselves_are_refused(filled: Subject) -> None:
     for wrong in (Query(sort=[("absent", "asc")]), Query(sort=[("ip", "asc")]), Query(cursor="!"), Query(cursor="W10")):
         with pytest.raises(ValueError):
-            filled.ask(lambda store, wrong=wrong: store.find(wrong))
+            filled.find(wrong)
     with pytest.raises(ValueError):
         filled.ask(lambda store: store.histogram(Query(), 60_000, "http.statuscode"))
 

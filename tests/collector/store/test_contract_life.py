@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.collector.store.conftest import Subject
-from tests.collector.store.sessions import ALL, BARE, DAY, DNS, START, WEB, batch, expression, session
+from tests.collector.store.sessions import ALL, BARE, DAY, DNS, START, WEB, batch, session
 
 from hayrick_collector.store import Query
 
@@ -13,7 +13,7 @@ def test_an_empty_store_answers_everything(subject: Subject) -> None:
     assert subject.found() == subject.found("protocols==tcp && http.uri!=a") == []
     assert subject.ask(lambda store: store.facets(Query(), "protocols")) == []
     assert subject.ask(lambda store: store.histogram(Query(), 1000)) == []
-    assert subject.ask(lambda store: store.tag(Query(), ["a"])) == 0
+    assert subject.tag("", ["a"]) == 0
     health = subject.ask(lambda store: store.health())
     assert (health["ok"], health["sessions"], health["chunks"]) == (True, 0, 0)
 
@@ -43,7 +43,7 @@ def test_batches_of_a_chunk_are_one(subject: Subject) -> None:
     assert subject.index("one", batch(WEB), batch(DNS), batch(BARE)) == 3
     assert subject.found() == sorted(each["id"] for each in ALL)
     assert subject.found("http.method==GET || dns.status==NOERROR") == [DNS["id"], WEB["id"]]
-    assert subject.ask(lambda store: store.get(DNS["id"]))["dns"] == DNS["dns"]
+    assert subject.get("dns")["dns"] == DNS["dns"]
 
 
 def test_indexing_again_replaces_and_never_doubles(subject: Subject) -> None:
@@ -88,35 +88,34 @@ def test_old_sessions_go_and_do_not_come_back(subject: Subject) -> None:
 
 def test_tags_change_at_once_and_the_last_change_counts(subject: Subject) -> None:
     subject.index("one", batch(*ALL))
-    tcp = Query(expression("protocols==tcp"), limit=1)
-    assert subject.ask(lambda store: store.tag(tcp, ["case", "case", "x"])) == 2
+    assert subject.tag("protocols==tcp", ["case", "case", "x"]) == 2
     assert subject.found("tags==case") == [BARE["id"], WEB["id"]]
     assert subject.found("tags.cnt==3") == [WEB["id"]]
-    assert subject.ask(lambda store: store.tag(Query(expression("http.method==GET")), ["y"], ["case", "seen"])) == 1
+    assert subject.tag("http.method==GET", ["y"], ["case", "seen"]) == 1
     assert subject.found("tags==case") == [BARE["id"]]
-    assert subject.ask(lambda store: store.get(WEB["id"]))["tags"] == ["x", "y"]
+    assert subject.get("web")["tags"] == ["x", "y"]
     assert [facet.value for facet in subject.ask(lambda store: store.facets(Query(), "tags"))] == ["x", "case", "y"]
-    subject.ask(lambda store: store.tag(Query(), [], ["case", "x", "y"]))
+    subject.tag("", [], ["case", "x", "y"])
     assert subject.found("tags==EXISTS!") == []
-    assert "tags" not in subject.ask(lambda store: store.get(WEB["id"]))
+    assert "tags" not in subject.get("web")
 
 
 def test_tags_outlive_indexing_again_and_maintenance(subject: Subject) -> None:
     subject.index("one", batch(*ALL))
     for number in range(12):
-        subject.ask(lambda store, number=number: store.tag(Query(expression("http.method==GET")), [f"t{number}"]))
-    subject.ask(lambda store: store.tag(Query(), [], ["t3", "seen"]))
+        subject.tag("http.method==GET", [f"t{number}"])
+    subject.tag("", [], ["t3", "seen"])
     wanted = sorted({f"t{number}" for number in range(12)} - {"t3"})
     for _ in range(3):
         subject.ask(lambda store: store.maintain())
         subject.index("one", batch(*ALL))
-        assert subject.ask(lambda store: store.get(WEB["id"]))["tags"] == wanted
+        assert subject.get("web")["tags"] == wanted
         assert subject.found("tags==t11") == [WEB["id"]]
 
 
 def test_an_empty_tag_is_refused(subject: Subject) -> None:
     with pytest.raises(ValueError):
-        subject.ask(lambda store: store.tag(Query(), [""]))
+        subject.tag("", [""])
 
 
 def test_sessions_of_another_chunk_are_refused(subject: Subject) -> None:
