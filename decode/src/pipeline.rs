@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::capture::{Capture, Item, RawPacket};
-use crate::layers::{Class, Fragments, Packet, dissect};
+use crate::layers::{Address, Class, Fragments, Mac, Packet, dissect};
 use crate::limits::{ICMP_IDLE, MAX_OPEN_SESSIONS, MAX_SEGMENT_PACKETS, OTHER_IDLE, TCP_CLOSING, TCP_IDLE, UDP_IDLE};
 use crate::session::Session;
 use crate::session::record::{Origin, Record};
@@ -104,7 +104,7 @@ impl Pipeline {
 
     /// Ends sessions that were idle too long at this time.
     fn clock(&mut self, now_ns: u64) {
-        self.now_ns = self.now_ns.max(now_ns);
+        self.now_ns = now_ns;
         for list in 0..LISTS as u8 {
             let limit = IDLE_SECONDS[list as usize] * 1_000_000_000;
             while let Some((at, session)) = self.table.oldest(list) {
@@ -163,23 +163,49 @@ impl Pipeline {
     }
 }
 
+/// What tells the packet's session apart.
 fn key(packet: &Packet<'_>) -> Key {
-    let class = match packet.class {
-        // ICMP, TCP and UDP of both IP versions differ by their addresses already.
-        Class::Icmp => Class::Icmp as u32,
-        other => other as u32,
-    };
-    let number = if packet.has_ip { u32::from(packet.protocol) } else { u32::from(packet.ethertype) };
+    let number = if packet.has_ip { u32::from(packet.protocol) } else { u32::from(packet.service) };
     let vlans = packet.vlans.iter().fold(0u32, |all, (id, _)| all << 13 | u32::from(*id) << 1 | 1);
-    let mut ends = if packet.has_ip {
-        [(packet.source, packet.source_port), (packet.destination, packet.destination_port)]
-    } else {
-        [(0, 0), (0, 0)]
-    };
+    let mut ends = ends(packet);
     if ends[0] > ends[1] {
         ends.swap(0, 1);
     }
-    Key { low: ends[0], high: ends[1], kind: class << 16 | number, vlans }
+    Key { low: ends[0], high: ends[1], kind: (packet.class as u32) << 16 | number, vlans }
+}
+
+/// IP protocols whose messages to groups belong together, whoever sent them, as the peer counts them.
+const TOGETHER: [u8; 2] = [2, 103];
+
+fn ends(packet: &Packet<'_>) -> [(Address, u16); 2] {
+    if packet.has_ip {
+        if packet.class == Class::Ip && TOGETHER.contains(&packet.protocol) {
+            return [(0, 0); 2];
+        }
+        return dhcp_client(packet)
+            .unwrap_or([(packet.source, packet.source_port), (packet.destination, packet.destination_port)]);
+    }
+    match packet.macs {
+        // Unknown and damaged frames are told apart by their stations; the others are one conversation of a kind.
+        Some((destination, source)) if !crate::protocol::registry::get().knows_ethernet(packet.service) => {
+            [(mac_number(destination), 0), (mac_number(source), 0)]
+        }
+        _ => [(0, 0); 2],
+    }
+}
+
+fn mac_number(mac: Mac) -> Address {
+    mac.iter().fold(0, |all, byte| all << 8 | Address::from(*byte))
+}
+
+/// A DHCP client changes its address as it gets one: its messages are one session by its hardware address.
+fn dhcp_client(packet: &Packet<'_>) -> Option<[(Address, u16); 2]> {
+    let ports = [packet.source_port, packet.destination_port];
+    if packet.class != Class::Udp || !ports.iter().all(|port| matches!(port, 67 | 68)) {
+        return None;
+    }
+    let hardware: Mac = packet.payload.get(28..34)?.try_into().ok()?;
+    Some([(mac_number(hardware), 67), (mac_number(hardware), 68)])
 }
 
 /// Reads a capture to its end in steps.

@@ -4,6 +4,7 @@ pub mod fragments;
 mod ip;
 mod link;
 mod transport;
+mod tunnel;
 
 use smallvec::SmallVec;
 
@@ -41,11 +42,13 @@ pub enum Class {
     Udp,
     Sctp,
     Icmp,
+    /// IPsec's encrypted payload.
+    Esp,
     /// Another IP protocol.
     Ip,
     /// IP whose headers make no sense.
     CorruptIp,
-    /// No IP: known by its EtherType.
+    /// No IP: known by its EtherType, or by the service access point of 802.2.
     Ethernet,
     /// An EtherType nobody knows.
     UnknownEthernet,
@@ -86,9 +89,12 @@ pub struct Packet<'a> {
     pub outer_macs: SmallVec<[(Mac, Mac); 1]>,
     /// VLAN ids from the outside in, and whether each is 802.1ad.
     pub vlans: SmallVec<[(u16, bool); 2]>,
+    /// EtherType of the innermost Ethernet header; below 1536 it is 802.3's length.
     pub ethertype: u16,
+    /// Without IP: the EtherType that tells the payload, or 802.2's destination service access point (below 256).
+    pub service: u16,
     /// Tunnel protocols passed through.
-    pub tunnels: SmallVec<[&'static str; 2]>,
+    pub tunnels: tunnel::Names,
     pub outer: SmallVec<[Outer; 1]>,
     pub vni: SmallVec<[u32; 1]>,
     /// Set with `source` and `destination` when there is an IP header.
@@ -120,6 +126,7 @@ impl<'a> Packet<'a> {
             outer_macs: SmallVec::new(),
             vlans: SmallVec::new(),
             ethertype: 0,
+            service: 0,
             tunnels: SmallVec::new(),
             outer: SmallVec::new(),
             vni: SmallVec::new(),
@@ -169,10 +176,24 @@ impl<'a> Packet<'a> {
         if !self.tunnels.contains(&name) {
             self.tunnels.push(name);
         }
+        self.leave_outer();
+    }
+
+    /// The addresses found so far turn out to be those around the packet.
+    fn leave_outer(&mut self) {
         if self.has_ip {
             self.outer.push(Outer { source: self.source, destination: self.destination });
             self.has_ip = false;
+            (self.source_port, self.destination_port) = (0, 0);
         }
+    }
+
+    /// The rest is of no kind we know.
+    fn unknown(&mut self, rest: &'a [u8]) -> Step<'a> {
+        self.payload = rest;
+        self.payload_length = rest.len() as u32;
+        self.class = if self.has_ip { Class::Ip } else { Class::UnknownEthernet };
+        Step::Done
     }
 }
 

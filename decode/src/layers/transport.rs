@@ -1,23 +1,35 @@
 //! What is inside IP: TCP, UDP, SCTP, ICMP, and everything else by its number.
 
-use super::{Class, Packet, Step, Tcp};
+use super::{Class, Packet, Step, Tcp, tunnel};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const IPV4: u8 = 4;
+const IPV6: u8 = 41;
+const GRE: u8 = 47;
+const ESP: u8 = 50;
+const AH: u8 = 51;
 const ICMPV6: u8 = 58;
 const SCTP: u8 = 132;
 
 /// Reads the transport header. `length` is what the IP header says there is; `data` may hold less.
 pub(super) fn payload<'a>(protocol: u8, data: &'a [u8], length: u32, packet: &mut Packet<'a>) -> Step<'a> {
-    packet.protocol = protocol;
+    // What an authentication header carries still counts as its protocol.
+    if packet.protocol != AH {
+        packet.protocol = protocol;
+    }
     packet.payload = data;
     packet.payload_length = length;
     packet.class = match protocol {
         TCP => return tcp(data, length, packet),
         UDP => return udp(data, length, packet),
         SCTP => return sctp(data, length, packet),
+        GRE => return tunnel::gre(data, packet),
+        IPV4 | IPV6 => return tunnel::ip(data, packet),
+        AH => return authentication(data, length, packet),
         ICMP | ICMPV6 => Class::Icmp,
+        ESP => Class::Esp,
         _ => Class::Ip,
     };
     Step::Done
@@ -54,7 +66,20 @@ fn udp<'a>(data: &'a [u8], length: u32, packet: &mut Packet<'a>) -> Step<'a> {
     let announced = u32::from(u16::from_be_bytes([header[4], header[5]]));
     let length = if announced >= 8 { announced.min(length) } else { length };
     let data = &data[..data.len().min(length as usize)];
-    finish(Class::Udp, data, 8, length, packet)
+    let step = finish(Class::Udp, data, 8, length, packet);
+    tunnel::udp(packet.payload, packet).unwrap_or(step)
+}
+
+/// The authentication header: next header, length in units of 4 less 2.
+fn authentication<'a>(data: &'a [u8], length: u32, packet: &mut Packet<'a>) -> Step<'a> {
+    let Some(header) = data.first_chunk::<2>() else {
+        return packet.corrupt("ah-too-short");
+    };
+    let size = usize::from(header[1]) * 4 + 8;
+    match data.get(size..) {
+        Some(rest) => Step::IpPayload(header[0], rest, length.saturating_sub(size as u32)),
+        None => packet.corrupt("ah-too-short"),
+    }
 }
 
 fn sctp<'a>(data: &'a [u8], length: u32, packet: &mut Packet<'a>) -> Step<'a> {

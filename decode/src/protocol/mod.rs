@@ -3,30 +3,39 @@
 //! A protocol is one file (or folder) here: its fields as `static`s, its signatures, its parser. It is added to
 //! `registry::PROTOCOLS` by one line.
 
-pub mod each;
+pub mod arp;
+pub mod bacnet;
 pub mod ber;
 pub mod cert;
 pub mod declare;
 pub mod dhcp;
 pub mod dns;
+pub mod dtls;
+pub mod each;
 pub mod http;
 pub mod icmp;
 pub mod lines;
 pub mod magic;
+pub mod mail;
 pub mod nbns;
 pub mod ntlm;
 pub mod ntp;
+pub mod pana;
+pub mod ptp;
 pub mod radius;
 pub mod reader;
 pub mod registry;
+pub mod routing;
 pub mod signatures;
+pub mod smtp;
 pub mod snmp;
 pub mod ssh;
+pub mod stun;
+#[cfg(test)]
+pub mod testing;
 pub mod tftp;
 pub mod tls;
 pub mod websocket;
-#[cfg(test)]
-pub mod testing;
 
 use std::net::IpAddr;
 
@@ -60,7 +69,7 @@ pub enum Transport {
     Sctp,
     /// Another IP protocol, by its number.
     Ip(u8),
-    /// Not IP: by its EtherType.
+    /// Not IP: by its EtherType, or (below 256) by 802.2's destination service access point.
     Ethernet(u16),
 }
 
@@ -171,6 +180,9 @@ pub trait Parser: Send {
 /// Looks at the first data of a session in one direction. It names the protocol and attaches a parser if the data
 /// is its own, and does nothing otherwise.
 pub type Begin = fn(&mut Flow<'_>, Direction, &[u8]);
+
+/// The EtherType by which signatures name what 802.3 carries: there it is a length, and LLC comes next.
+pub const LLC: u16 = 0;
 
 /// How traffic finds a protocol.
 #[derive(Clone, Copy)]

@@ -7,18 +7,27 @@ use super::{Begin, Direction, Flow, Protocol, Signature, Transport};
 /// Every protocol; one line each.
 #[rustfmt::skip] // one line each, so that two additions rarely meet
 pub static PROTOCOLS: &[&Protocol] = &[
+    &super::arp::PROTOCOL,
+    &super::bacnet::PROTOCOL,
     &super::cert::PROTOCOL,
     &super::dhcp::PROTOCOL,
     &super::dns::PROTOCOL,
+    &super::dtls::PROTOCOL,
     &super::http::PROTOCOL,
     &super::icmp::PROTOCOL,
+    &super::mail::PROTOCOL,
     &super::nbns::PROTOCOL,
     &super::ntlm::PROTOCOL,
     &super::ntp::PROTOCOL,
+    &super::pana::PROTOCOL,
+    &super::ptp::PROTOCOL,
     &super::radius::PROTOCOL,
+    &super::routing::PROTOCOL,
     &super::signatures::PROTOCOL,
+    &super::smtp::PROTOCOL,
     &super::snmp::PROTOCOL,
     &super::ssh::PROTOCOL,
+    &super::stun::PROTOCOL,
     &super::tftp::PROTOCOL,
     &super::tls::PROTOCOL,
     &super::websocket::PROTOCOL,
@@ -103,6 +112,11 @@ impl Registry {
         r
     }
 
+    /// Whether a protocol is known by this EtherType (or service access point).
+    pub fn knows_ethernet(&self, service: u16) -> bool {
+        self.ethernet.iter().any(|(known, _)| *known == service)
+    }
+
     /// Runs every signature that fits `data` at the session's transport.
     pub fn classify(&self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
         match flow.ends.transport {
@@ -110,6 +124,7 @@ impl Registry {
             Transport::Udp => self.udp.classify(flow, direction, data),
             Transport::Sctp => self.sctp.classify(flow, direction, data),
             Transport::Ip(number) => begin_all(&self.ip, number, flow, direction, data),
+            Transport::Ethernet(0..1536) => begin_all(&self.ethernet, super::LLC, flow, direction, data),
             Transport::Ethernet(number) => begin_all(&self.ethernet, number, flow, direction, data),
         }
     }

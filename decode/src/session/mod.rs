@@ -42,6 +42,7 @@ pub struct Session {
     pub destination_port: u16,
     pub protocol: u8,
     pub ethertype: u16,
+    service: u16,
     pub vlans: SmallVec<[(u16, bool); 2]>,
     pub vni: SmallVec<[u32; 1]>,
     pub first_ns: u64,
@@ -56,6 +57,7 @@ pub struct Session {
     pub lengths: Vec<u32>,
     pub tcp: Option<Box<tcp::State>>,
     pub protocols: Vec<&'static str>,
+    tunnels: SmallVec<[&'static str; 2]>,
     pub fields: Fields,
     parsers: Vec<Box<dyn Parser>>,
     pub root: Option<String>,
@@ -89,6 +91,7 @@ impl Session {
             destination_port: ends[1].1,
             protocol: packet.protocol,
             ethertype: packet.ethertype,
+            service: packet.service,
             vlans: packet.vlans.clone(),
             vni: SmallVec::new(),
             first_ns: packet.time_ns,
@@ -101,6 +104,7 @@ impl Session {
             lengths: Vec::new(),
             tcp: (packet.class == Class::Tcp).then(Box::default),
             protocols: Vec::new(),
+            tunnels: packet.tunnels.clone(),
             fields: Fields::default(),
             parsers: Vec::new(),
             root: None,
@@ -108,11 +112,8 @@ impl Session {
     }
 
     fn direction(&self, packet: &Packet<'_>) -> Direction {
-        let forward = if self.has_ip {
-            packet.source == self.source && packet.source_port == self.source_port
-        } else {
-            true
-        };
+        let forward =
+            if self.has_ip { packet.source == self.source && packet.source_port == self.source_port } else { true };
         if forward { Direction::Client } else { Direction::Server }
     }
 
@@ -133,7 +134,9 @@ impl Session {
         if self.tcp.is_some() {
             self.tcp_packet(packet, direction);
         } else {
-            self.sides[direction as usize].data_bytes += u64::from(packet.payload_length);
+            if matches!(packet.class, Class::Udp | Class::Sctp | Class::Icmp | Class::Esp) {
+                self.sides[direction as usize].data_bytes += u64::from(packet.payload_length);
+            }
             self.feed(direction, packet.payload);
         }
     }
@@ -231,8 +234,8 @@ impl Session {
                 Class::Tcp => Transport::Tcp,
                 Class::Udp => Transport::Udp,
                 Class::Sctp => Transport::Sctp,
-                Class::Icmp | Class::Ip | Class::CorruptIp => Transport::Ip(self.protocol),
-                _ => Transport::Ethernet(self.ethertype),
+                Class::Icmp | Class::Ip | Class::Esp | Class::CorruptIp => Transport::Ip(self.protocol),
+                _ => Transport::Ethernet(self.service),
             },
             source: self.has_ip.then(|| ip_addr(self.source)),
             destination: self.has_ip.then(|| ip_addr(self.destination)),
@@ -253,6 +256,19 @@ impl Session {
         self.tcp.is_some() && self.last_ns.saturating_sub(self.segment_ns) >= TCP_SPLIT * 1_000_000_000
     }
 
+    /// Names what no signature knew.
+    fn name_unknown(&mut self) {
+        let unknown = match self.class {
+            Class::Ip => "unknown-ip",
+            Class::Ethernet if self.ethertype < 1536 => "corrupt-ether",
+            Class::Ethernet => "unknown-ether",
+            _ => return,
+        };
+        if self.protocols.iter().all(|name| self.tunnels.contains(name)) {
+            self.protocols.push(unknown);
+        }
+    }
+
     /// Ends the session: what is held is handed on, the parsers write what they hold.
     pub fn finish(&mut self) {
         if let Some(mut tcp) = self.tcp.take() {
@@ -268,6 +284,7 @@ impl Session {
             parsers.iter_mut().for_each(|parser| parser.finish(flow));
             parsers.clear();
         });
+        self.name_unknown();
     }
 
     /// Starts the next segment of the same session: counters begin anew, what names the session stays.
@@ -295,6 +312,7 @@ fn base_protocol(packet: &Packet<'_>) -> Option<&'static str> {
         Class::Udp => Some("udp"),
         Class::Sctp => Some("sctp"),
         Class::Icmp => Some("icmp"),
+        Class::Esp => Some("esp"),
         Class::CorruptIp => Some("corrupt-ip"),
         Class::UnknownEthernet => Some("unknown-ether"),
         Class::CorruptEthernet => Some("corrupt-ether"),

@@ -98,7 +98,9 @@ fn write_origin(fields: &mut Fields, origin: &Origin) {
 
 fn write_ends(fields: &mut Fields, session: &Session) {
     fields.int(&IP_PROTOCOL, i64::from(session.protocol));
-    fields.int(&ETHERTYPE, i64::from(session.ethertype));
+    if session.ethertype != 0 {
+        fields.int(&ETHERTYPE, i64::from(session.ethertype));
+    }
     if session.has_ip {
         let (source, destination) = (ip_addr(session.source), ip_addr(session.destination));
         fields.ip(&SOURCE_IP, source);
@@ -125,8 +127,7 @@ fn write_ends(fields: &mut Fields, session: &Session) {
 fn community_ports(session: &Session) -> Option<(u16, u16)> {
     match session.class {
         Class::Tcp | Class::Udp | Class::Sctp => Some((session.source_port, session.destination_port)),
-        Class::Icmp => Some((0, 0)),
-        _ if session.protocols.contains(&"esp") => Some((0, 0)),
+        Class::Icmp | Class::Esp => Some((0, 0)),
         _ => None,
     }
 }

@@ -175,7 +175,10 @@ impl State {
         let from_start = self.source_isn.is_none_or(|source| distance(tcp.sequence, source.wrapping_add(1)) >= 0);
         let client_next = self.sides[Direction::Client as usize].next;
         let in_order = client_next.is_none_or(|next| distance(tcp.sequence, next) <= 0);
-        if from_start && in_order && distance(tcp.acknowledgement, first) >= 0 && distance(tcp.acknowledgement, seen) <= 0
+        if from_start
+            && in_order
+            && distance(tcp.acknowledgement, first) >= 0
+            && distance(tcp.acknowledgement, seen) <= 0
         {
             self.syn_ack_validated = true;
         }
