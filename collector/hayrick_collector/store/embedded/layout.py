@@ -49,10 +49,16 @@ class Layout:
         for folder in (self.segments, self.tags, self.spill):
             files.make_folder(folder)
         if not self.mark.exists():
-            files.write_file(self.mark, json.dumps({"format": FORMAT}).encode())
+            self._write_mark()
         found = json.loads(self.mark.read_bytes()).get("format")
         if found != FORMAT:
             raise StoreError(f"{self.mark}: format {found} is another version's; this one knows {FORMAT}")
+
+    def _write_mark(self) -> None:
+        """Under a hidden name of its own: several processes may make the store at once."""
+        hidden = files.part_path(self.root / f"{self.mark.name}~{os.urandom(4).hex()}")
+        hidden.write_text(json.dumps({"format": FORMAT}))
+        files.commit_rename(hidden, self.mark)
 
     def names(self) -> list[str]:
         """Names of all committed segments."""
