@@ -23,7 +23,9 @@ impl Lines {
     pub fn next<'a>(&mut self, data: &mut &'a [u8], limit: usize) -> Line<'a> {
         let Some(at) = data.iter().position(|&b| b == b'\n') else {
             if self.held.len() + data.len() > limit {
+                // Taken all the same: a caller that goes on must get further.
                 self.held = Vec::new();
+                *data = &[];
                 return Line::TooLong;
             }
             self.held.extend_from_slice(data);
