@@ -33,6 +33,8 @@ const CLIENT_MAC: usize = 28;
 const COOKIE: usize = 236;
 const MAGIC: &[u8] = b"\x63\x82\x53\x63";
 const OPTIONS: usize = COOKIE + MAGIC.len();
+/// BOOTP messages have 300 bytes; what is much shorter comes from no client.
+const SHORTEST: usize = 256;
 
 #[rustfmt::skip]
 const TYPES4: [&str; 19] = [
@@ -54,7 +56,7 @@ struct V4;
 struct V6;
 
 fn is_v4(data: &[u8]) -> bool {
-    data.get(COOKIE..).is_some_and(|rest| rest.starts_with(MAGIC))
+    data.len() >= SHORTEST && data.get(COOKIE..).is_some_and(|rest| rest.starts_with(MAGIC))
 }
 
 fn begin_v4(flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) {
@@ -152,6 +154,7 @@ mod tests {
         data[..8].copy_from_slice(&[1, 1, 6, 0, 0, 0, 0x3d, 0x1d]);
         data[CLIENT_MAC..CLIENT_MAC + 6].copy_from_slice(&[0, 0x0b, 0x82, 1, 0xfc, 0x42]);
         data.extend_from_slice(MAGIC);
+        data.extend_from_slice(&[0; 16]);
         data.extend_from_slice(options);
         data
     }
