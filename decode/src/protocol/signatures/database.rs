@@ -56,13 +56,11 @@ pub fn drda(_: &Flow<'_>, data: &[u8]) -> bool {
         && length.is_some_and(|n| (10..=data.len()).contains(&n))
 }
 
-/// A request with its own length, a known API, a version, and a client's name that is text.
-pub fn kafka(_: &Flow<'_>, data: &[u8]) -> bool {
+/// A request with its own length, a known API and version, and a client's name that is text. Without a name only a
+/// request to read (which says so by replica -1) or the usual port will do.
+pub fn kafka(flow: &Flow<'_>, data: &[u8]) -> bool {
     let mut reader = Reader::new(data);
-    let Some(length @ 14..=0xff_ffff) = reader.u32() else { return false };
-    if length as usize + 4 < data.len() {
-        return false;
-    }
+    let Some(length @ 10..=0xff_ffff) = reader.u32() else { return false };
     let (Some(api @ 0..=75), Some(0..=18), Some(_correlation), Some(client)) =
         (reader.u16(), reader.u16(), reader.u32(), reader.u16())
     else {
@@ -70,16 +68,17 @@ pub fn kafka(_: &Flow<'_>, data: &[u8]) -> bool {
     };
     let name = reader.take(usize::from(client)).unwrap_or_default();
     let text = !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_. ".contains(b));
-    text && api != 4 && client <= 255
+    let reading = matches!(api, 1 | 2) && reader.u32() == Some(u32::MAX);
+    let whole = length as usize + 4 == data.len();
+    length as usize + 4 >= data.len() && ((text && client <= 255) || whole && (reading || flow.ends.port(9092)))
 }
 
-/// A message header: its own length, no answer's number, a known operation.
+/// A message header: its length, no answer's number, a known operation.
 pub fn mongo(_: &Flow<'_>, data: &[u8]) -> bool {
     let (Some(length), Some(reply), Some(operation)) = (le32(data, 0), le32(data, 8), le32(data, 12)) else {
         return false;
     };
-    let known = matches!(operation, 2001..=2013);
-    (16..48_000_000).contains(&length) && length as usize >= data.len() && reply == 0 && known
+    (16..48_000_000).contains(&length) && matches!(reply, 0 | u32::MAX) && matches!(operation, 2001..=2013)
 }
 
 /// The binary protocol, or a text command of one line.

@@ -9,7 +9,7 @@ mod tcp;
 mod tests;
 mod udp;
 
-use super::{Flow, Protocol, Signature};
+use super::{Protocol, Signature};
 
 /// A `Begin` that names the protocol if the check holds.
 macro_rules! checked {
@@ -24,7 +24,7 @@ macro_rules! checked {
 
 /// A check of the first data of a session in one direction.
 #[cfg(test)]
-type Check = fn(&Flow<'_>, &[u8]) -> bool;
+type Check = fn(&super::Flow<'_>, &[u8]) -> bool;
 
 macro_rules! tcp {
     ($name:literal, $bytes:literal) => {

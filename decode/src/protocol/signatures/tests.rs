@@ -1,6 +1,6 @@
 use super::*;
 use crate::protocol::testing::Harness;
-use crate::protocol::{Direction, Transport};
+use crate::protocol::{Direction, Flow, Transport};
 
 fn names(transport: Transport, port: u16, data: &[u8]) -> Vec<&'static str> {
     let mut harness = Harness::new(transport, port);

@@ -5,7 +5,7 @@ pub mod fingerprint;
 pub mod hello;
 mod record;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 pub mod vectors;
 
 use super::http::fields::HOST;
