@@ -44,7 +44,13 @@ class Search:
         items = self._documents([(row[0], row[1]) for row in page])
         if query.fields is not None:
             items = [documents.pick(item, ("id", *query.fields)) for item in items]
-        return Page(items, self.count(query) if query.total else None, cursor)
+        return Page(items, self._total(query, len(found), more=more), cursor)
+
+    def _total(self, query: Query, shown: int, *, more: bool) -> int | None:
+        """A first page that is also the last needs no counting."""
+        if not query.total:
+            return None
+        return shown if not more and query.cursor is None else self.count(query)
 
     def count(self, query: Query) -> int:
         """From the manifests alone where every session counts."""

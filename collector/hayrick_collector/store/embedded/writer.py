@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -118,13 +119,19 @@ class ParquetFolder:
         return [str(self.folder / name) for name in self._tables[table].files] if table in self._tables else []
 
 
+@cache
+def _shared(root: Path, spill: Path) -> duckdb.DuckDBPyConnection:
+    """One DuckDB a process and store: starting it costs as much as writing a small chunk."""
+    return connect(root, spill, WRITER_LIMITS)
+
+
 class EmbeddedWriter(SegmentWriter):
     """One chunk's segment. Works in any process, needs no event loop."""
 
     def __init__(self, root: Path, chunk: str) -> None:
-        self._layout, self._chunk = Layout(root), chunk
+        self._layout, self._chunk = Layout(root.absolute()), chunk
         self._layout.create()
-        self._connection = connect(root, self._layout.spill, WRITER_LIMITS)
+        self._connection = _shared(self._layout.root, self._layout.spill).cursor()
         self._segment: ParquetFolder | None = ParquetFolder(self._layout, self._connection, chunk)
         self._part = 0
 
