@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timezone
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
+_AGO = re.compile(r"-?(\d+(\.\d+)?\s*[smhdw]\s*)+", re.IGNORECASE)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SECONDS_BELOW = 100_000_000_000  # a plain number below this is seconds (until the year 5138), above it milliseconds
 
@@ -20,20 +21,22 @@ def parse_duration(text: str) -> int:
 
 
 def parse_time(text: str, *, now_ms: int | None = None) -> int:
-    """An ISO 8601 time, `now`, `-24h`, or Unix seconds or milliseconds, as epoch milliseconds. Raises ValueError."""
+    """An ISO 8601 time, `now`, `24h` ago (or `-24h`), or Unix seconds or milliseconds, as epoch milliseconds. Raises ValueError."""
     text = text.strip()
     now = int(time.time() * 1000) if now_ms is None else now_ms
     if text == "now":
         return now
-    if text.startswith("-"):
-        return now - parse_duration(text[1:])
+    if _AGO.fullmatch(text):
+        return now - parse_duration(text.removeprefix("-"))
     if re.fullmatch(r"\d{9,}(\.\d+)?", text):
         number = float(text)
         return round(number * 1000) if number < _SECONDS_BELOW else round(number)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no time: write 2026-11-25, 2026-11-25T13:05:00Z, -24h or Unix seconds") from None
+        raise ValueError(
+            f"{text!r} is no time: write 2026-11-25, 2026-11-25T13:05:00Z, 24h (ago) or Unix seconds"
+        ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     return round(moment.timestamp() * 1000)

@@ -33,7 +33,9 @@ def add_where(parser: argparse.ArgumentParser) -> None:
 
 def add_sessions(parser: argparse.ArgumentParser) -> None:
     """The expression and the time range."""
-    parser.add_argument("expression", metavar="EXPR", nargs="?", default="", help="such as 'ip == 10.0.0.0/8 && http'")
+    parser.add_argument(
+        "expression", metavar="EXPR", nargs="?", default="", help="such as 'ip == 10.0.0.0/8 && http.uri == *admin*'"
+    )
     add_times(parser)
 
 
@@ -41,7 +43,7 @@ def add_times(parser: argparse.ArgumentParser) -> None:
     """The time range; all times by default."""
     group = parser.add_argument_group("time range (all by default; times are UTC)")
     group.add_argument("--last", metavar="DURATION", help="until now, such as 24h, 7d, 90m")
-    group.add_argument("--from", dest="start", metavar="TIME", help="2026-11-25, 2026-11-25T13:05:00Z, -24h")
+    group.add_argument("--from", dest="start", metavar="TIME", help="2026-11-25, 2026-11-25T13:05:00Z, 24h (ago)")
     group.add_argument("--to", dest="stop", metavar="TIME", help="likewise")
 
 

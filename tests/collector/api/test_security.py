@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
 
 from hayrick_collector.api.app import create_app
 from hayrick_collector.api.security import OPEN_PATHS
@@ -132,15 +131,3 @@ def test_paths_lead_out_of_no_folder(tmp_path: Path) -> None:
             assert (await client.get(path)).status_code == 404
 
     ask(tmp_path, ApiConfig(), work)
-
-
-def test_no_route_is_left_out_of_the_guard(tmp_path: Path) -> None:
-    async def run() -> None:
-        backend = await DirectBackend.open(CollectorConfig(data=tmp_path))
-        app = create_app(backend, ApiConfig())
-        paths = {route.path for route in app.routes if isinstance(route, APIRoute)}
-        assert paths >= {"/api/sessions", "/api/ingest", "/metrics"}
-        assert [each.cls.__name__ for each in app.user_middleware] == ["Guard"]
-        await backend.close()
-
-    asyncio.run(run())

@@ -90,7 +90,7 @@ def test_cut_file_gives_what_there_was_and_names_the_anomaly(hayrick: Hayrick, t
     told = hayrick("ingest", path).stdout
     assert "anomalies: " in told
     assert "anomalies  " in hayrick("status").stdout
-    assert len(found(hayrick, "http")) == 1 or len(found(hayrick, "protocols == http")) == 1
+    assert len(found(hayrick, "protocols == http")) == 1
 
 
 def test_error_in_an_expression_points_at_its_column(hayrick: Hayrick, evidence: Path) -> None:
@@ -104,7 +104,7 @@ def test_error_in_an_expression_points_at_its_column(hayrick: Hayrick, evidence:
 def test_time_range_limits_and_nothing_found_says_so(hayrick: Hayrick, evidence: Path) -> None:
     assert "No session matches" in hayrick("search", "", "--last", "24h").stdout
     assert len(found(hayrick, "", "--from", str(START - 10), "--to", "2023-11-15")) == 3
-    assert "--from is after" in hayrick("search", "", "--from", "now", "--to", "-1h", code=2).stderr
+    assert "--from is after" in hayrick("search", "", "--from", "now", "--to", "1h", code=2).stderr
 
 
 def test_csv_and_fields_give_what_was_asked(hayrick: Hayrick, evidence: Path) -> None:
@@ -179,7 +179,7 @@ def test_decode_prints_documents_and_tells_anomalies_apart(hayrick: Hayrick, tmp
     path = write_pcap(tmp_path / "x.pcap", [*mixed_frames(), ethernet(b"\x45\0", 0x0800)])
     done = hayrick("decode", path)
     documents = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {document["source"]["ip"] for document in documents} >= {"10.1.0.5"}
+    assert [document.get("source", {}).get("ip") for document in documents].count("10.1.0.5") == 3
     assert all(line.startswith("hayrick: ") for line in done.stderr.splitlines())
     (tmp_path / "no.pcap").write_text("nothing")
     assert "no.pcap: " in hayrick("decode", tmp_path / "no.pcap", code=74).stderr

@@ -21,7 +21,7 @@ def backend_of(request: Request) -> DirectBackend:
 
 def search_of(
     expression: Annotated[str, Query(max_length=100_000, description="empty: every session")] = "",
-    start: Annotated[str, Query(alias="from", description="ISO 8601, -24h, or Unix seconds or ms")] = "",
+    start: Annotated[str, Query(alias="from", description="ISO 8601, 24h (ago), or Unix seconds or ms")] = "",
     stop: Annotated[str, Query(alias="to")] = "",
 ) -> Search:
     """The sessions that a request means."""
