@@ -5,12 +5,14 @@ use std::sync::OnceLock;
 use super::{Begin, Direction, Flow, Protocol, Signature, Transport};
 
 /// Every protocol; one line each.
-#[rustfmt::skip] // one line each, so that two additions rarely meet
+#[rustfmt::skip]
 pub static PROTOCOLS: &[&Protocol] = &[
     &super::arp::PROTOCOL,
     &super::bacnet::PROTOCOL,
+    &super::bgp::PROTOCOL,
     &super::cert::PROTOCOL,
     &super::dhcp::PROTOCOL,
+    &super::diameter::PROTOCOL,
     &super::dns::PROTOCOL,
     &super::dtls::PROTOCOL,
     &super::http::PROTOCOL,
@@ -19,8 +21,10 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &super::nbns::PROTOCOL,
     &super::ntlm::PROTOCOL,
     &super::ntp::PROTOCOL,
+    &super::openvpn::PROTOCOL,
     &super::pana::PROTOCOL,
     &super::ptp::PROTOCOL,
+    &super::quic::PROTOCOL,
     &super::radius::PROTOCOL,
     &super::routing::PROTOCOL,
     &super::signatures::PROTOCOL,
