@@ -37,7 +37,7 @@ pub const MAX_MESSAGE: usize = 64 << 10;
 pub const TCP_IDLE: u64 = 600;
 pub const UDP_IDLE: u64 = 60;
 pub const ICMP_IDLE: u64 = 60;
-pub const OTHER_IDLE: u64 = 60;
+pub const OTHER_IDLE: u64 = 600;
 /// A TCP session older than this is written as a segment and goes on as a linked one.
 pub const TCP_SPLIT: u64 = 720;
 /// A closed TCP session waits this long for stragglers.

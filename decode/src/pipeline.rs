@@ -68,7 +68,6 @@ impl Pipeline {
 
     /// Takes a dissected packet.
     pub fn packet(&mut self, packet: &Packet<'_>) {
-        self.clock(packet.time_ns);
         let key = key(packet);
         let at = match self.find(&key, packet) {
             Some(at) => at,
@@ -89,6 +88,8 @@ impl Pipeline {
             self.push(record);
         }
         self.table.touch(at, list);
+        // Only now: a packet that comes late to the only session of a quiet capture still belongs to it.
+        self.clock(packet.time_ns);
     }
 
     /// The open session of `key`, unless the packet opens another connection of the same ends.
@@ -166,20 +167,21 @@ impl Pipeline {
 /// What tells the packet's session apart.
 fn key(packet: &Packet<'_>) -> Key {
     let number = if packet.has_ip { u32::from(packet.protocol) } else { u32::from(packet.service) };
-    let vlans = packet.vlans.iter().fold(0u32, |all, (id, _)| all << 13 | u32::from(*id) << 1 | 1);
     let mut ends = ends(packet);
     if ends[0] > ends[1] {
         ends.swap(0, 1);
     }
-    Key { low: ends[0], high: ends[1], kind: (packet.class as u32) << 16 | number, vlans }
+    Key { low: ends[0], high: ends[1], kind: (packet.class as u32) << 16 | number }
 }
 
-/// IP protocols whose messages to groups belong together, whoever sent them, as the peer counts them.
-const TOGETHER: [u8; 2] = [2, 103];
+/// Group management (IGMP, PIM): its messages belong together, whoever sent them, as the peer counts them.
+pub fn is_group_management(protocol: u8) -> bool {
+    matches!(protocol, 2 | 103)
+}
 
 fn ends(packet: &Packet<'_>) -> [(Address, u16); 2] {
     if packet.has_ip {
-        if packet.class == Class::Ip && TOGETHER.contains(&packet.protocol) {
+        if packet.class == Class::Ip && is_group_management(packet.protocol) {
             return [(0, 0); 2];
         }
         return dhcp_client(packet)
@@ -198,10 +200,14 @@ fn mac_number(mac: Mac) -> Address {
     mac.iter().fold(0, |all, byte| all << 8 | Address::from(*byte))
 }
 
+/// Whether a DHCP message is meant: client and server ports.
+pub fn is_dhcp(ports: [u16; 2]) -> bool {
+    ports.iter().all(|port| matches!(port, 67 | 68))
+}
+
 /// A DHCP client changes its address as it gets one: its messages are one session by its hardware address.
 fn dhcp_client(packet: &Packet<'_>) -> Option<[(Address, u16); 2]> {
-    let ports = [packet.source_port, packet.destination_port];
-    if packet.class != Class::Udp || !ports.iter().all(|port| matches!(port, 67 | 68)) {
+    if packet.class != Class::Udp || !is_dhcp([packet.source_port, packet.destination_port]) {
         return None;
     }
     let hardware: Mac = packet.payload.get(28..34)?.try_into().ok()?;

@@ -29,7 +29,7 @@ pub(super) fn payload<'a>(protocol: u8, data: &'a [u8], length: u32, packet: &mu
         IPV4 | IPV6 => return tunnel::ip(data, packet),
         AH => return authentication(data, length, packet),
         ICMP | ICMPV6 => Class::Icmp,
-        ESP => Class::Esp,
+        ESP => return esp(data, length, packet),
         _ => Class::Ip,
     };
     Step::Done
@@ -77,9 +77,15 @@ fn authentication<'a>(data: &'a [u8], length: u32, packet: &mut Packet<'a>) -> S
     };
     let size = usize::from(header[1]) * 4 + 8;
     match data.get(size..) {
+        Some(rest) if header[0] == ESP => esp(rest, length, packet),
         Some(rest) => Step::IpPayload(header[0], rest, length.saturating_sub(size as u32)),
         None => packet.corrupt("ah-too-short"),
     }
+}
+
+/// The encrypted payload, after index and sequence number; an authentication header before it counts, as the peer counts.
+fn esp<'a>(data: &'a [u8], length: u32, packet: &mut Packet<'a>) -> Step<'a> {
+    finish(Class::Esp, data, 8, length, packet)
 }
 
 fn sctp<'a>(data: &'a [u8], length: u32, packet: &mut Packet<'a>) -> Step<'a> {

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use base64::Engine;
 use sha1::{Digest, Sha1};
 
-/// The ID for a flow, seed 0. ICMP ports are type and code as the standard maps them; other protocols give zeros.
+/// The ID for a flow, seed 0. ICMP's ports are those of `icmp_ports`; a protocol without ports is
+/// hashed with zeros, as the peer does.
 pub fn id(source: IpAddr, destination: IpAddr, protocol: u8, ports: (u16, u16)) -> String {
     let one = (bytes(source), ports.0);
     let other = (bytes(destination), ports.1);
@@ -16,10 +17,8 @@ pub fn id(source: IpAddr, destination: IpAddr, protocol: u8, ports: (u16, u16)) 
     hash.update(&low.0);
     hash.update(&high.0);
     hash.update([protocol, 0]);
-    if matches!(protocol, 1 | 6 | 17 | 58 | 132) {
-        hash.update(low.1.to_be_bytes());
-        hash.update(high.1.to_be_bytes());
-    }
+    hash.update(low.1.to_be_bytes());
+    hash.update(high.1.to_be_bytes());
     format!("1:{}", base64::engine::general_purpose::STANDARD.encode(hash.finalize()))
 }
 

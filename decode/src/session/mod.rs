@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::layers::{Address, Class, Mac, Packet, ip_addr};
 use crate::limits::{MAX_PARSERS, TCP_SPLIT};
+use crate::pipeline::{is_dhcp, is_group_management};
 use crate::protocol::{Direction, Ends, Flow, Parser, Status, Transport};
 use crate::values::Fields;
 use table::Key;
@@ -44,6 +45,8 @@ pub struct Session {
     pub ethertype: u16,
     service: u16,
     pub vlans: SmallVec<[(u16, bool); 2]>,
+    /// Type and code of the first message, for the community ID.
+    pub icmp: (u8, u8),
     pub vni: SmallVec<[u32; 1]>,
     pub first_ns: u64,
     pub last_ns: u64,
@@ -57,6 +60,8 @@ pub struct Session {
     pub lengths: Vec<u32>,
     pub tcp: Option<Box<tcp::State>>,
     pub protocols: Vec<&'static str>,
+    /// Whether the first payload bytes are told.
+    has_payload8: bool,
     tunnels: SmallVec<[&'static str; 2]>,
     pub fields: Fields,
     parsers: Vec<Box<dyn Parser>>,
@@ -92,7 +97,8 @@ impl Session {
             protocol: packet.protocol,
             ethertype: packet.ethertype,
             service: packet.service,
-            vlans: packet.vlans.clone(),
+            vlans: SmallVec::new(),
+            icmp: (packet.payload.first().copied().unwrap_or(0), packet.payload.get(1).copied().unwrap_or(0)),
             vni: SmallVec::new(),
             first_ns: packet.time_ns,
             last_ns: packet.time_ns,
@@ -104,6 +110,11 @@ impl Session {
             lengths: Vec::new(),
             tcp: (packet.class == Class::Tcp).then(Box::default),
             protocols: Vec::new(),
+            has_payload8: match packet.class {
+                Class::Tcp | Class::Sctp => true,
+                Class::Udp => !is_dhcp([packet.source_port, packet.destination_port]),
+                _ => false,
+            },
             tunnels: packet.tunnels.clone(),
             fields: Fields::default(),
             parsers: Vec::new(),
@@ -112,9 +123,12 @@ impl Session {
     }
 
     fn direction(&self, packet: &Packet<'_>) -> Direction {
-        let forward =
-            if self.has_ip { packet.source == self.source && packet.source_port == self.source_port } else { true };
-        if forward { Direction::Client } else { Direction::Server }
+        let one_way = !self.has_ip || (self.class == Class::Ip && is_group_management(self.protocol));
+        if one_way || (packet.source == self.source && packet.source_port == self.source_port) {
+            Direction::Client
+        } else {
+            Direction::Server
+        }
     }
 
     /// Counts a packet and lets the parsers see its data.
@@ -168,6 +182,9 @@ impl Session {
             add(&mut self.sides[here].outer_ips, outer.source);
             add(&mut self.sides[there].outer_ips, outer.destination);
         }
+        for &vlan in &packet.vlans {
+            add(&mut self.vlans, vlan);
+        }
         for &vni in &packet.vni {
             add(&mut self.vni, vni);
         }
@@ -201,7 +218,7 @@ impl Session {
         if data.is_empty() {
             return;
         }
-        if side.payload8.is_empty() && matches!(self.class, Class::Tcp | Class::Udp | Class::Sctp) {
+        if side.payload8.is_empty() && self.has_payload8 {
             side.payload8.extend_from_slice(&data[..data.len().min(8)]);
         }
         let first = !std::mem::replace(&mut side.classified, true);

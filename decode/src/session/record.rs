@@ -3,6 +3,7 @@
 use super::fields::*;
 use super::{Session, Side, community};
 use crate::layers::{Class, Mac, ip_addr};
+use crate::pipeline::is_dhcp;
 use crate::values::Fields;
 
 /// What the caller knows of the capture, written into every session.
@@ -126,8 +127,10 @@ fn write_ends(fields: &mut Fields, session: &Session) {
 /// The ports a community ID is made of, for the classes that have one.
 fn community_ports(session: &Session) -> Option<(u16, u16)> {
     match session.class {
+        Class::Udp if is_dhcp([session.source_port, session.destination_port]) => None,
         Class::Tcp | Class::Udp | Class::Sctp => Some((session.source_port, session.destination_port)),
-        Class::Icmp | Class::Esp => Some((0, 0)),
+        Class::Icmp => Some(community::icmp_ports(session.protocol, session.icmp.0, session.icmp.1)),
+        Class::Esp => Some((0, 0)),
         _ => None,
     }
 }

@@ -7,14 +7,13 @@ use hashbrown::HashTable;
 use super::Session;
 use crate::layers::Address;
 
-/// What tells sessions apart: both ends in a fixed order, the protocol, the VLANs.
+/// What tells sessions apart: both ends in a fixed order, and the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     pub low: (Address, u16),
     pub high: (Address, u16),
     /// Class and protocol number or EtherType.
     pub kind: u32,
-    pub vlans: u32,
 }
 
 const NONE: u32 = u32::MAX;

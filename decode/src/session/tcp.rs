@@ -49,7 +49,9 @@ struct Side {
     next: Option<u32>,
     held: Vec<Held>,
     held_bytes: usize,
-    fin: bool,
+    /// The sequence number after its FIN.
+    fin: Option<u32>,
+    over: bool,
 }
 
 /// The state of one TCP session.
@@ -80,7 +82,7 @@ fn distance(a: u32, b: u32) -> i32 {
 impl State {
     /// Whether the session is over: reset, or ended by both sides.
     pub fn closed(&self) -> bool {
-        self.reset || (self.sides[0].fin && self.sides[1].fin)
+        self.reset || (self.sides[0].over && self.sides[1].over)
     }
 
     /// A new segment counts its own flags.
@@ -103,11 +105,22 @@ impl State {
     pub fn observe(&mut self, packet: &Packet<'_>, direction: Direction) {
         self.count(&packet.tcp, direction);
         self.handshake(packet, direction);
-        if packet.tcp.flags & RST != 0 {
+        self.follow_end(packet, direction);
+    }
+
+    /// A direction is over when its FIN was acknowledged.
+    fn follow_end(&mut self, packet: &Packet<'_>, direction: Direction) {
+        let tcp = &packet.tcp;
+        if tcp.flags & RST != 0 {
             self.reset = true;
         }
-        if packet.tcp.flags & FIN != 0 {
-            self.sides[direction as usize].fin = true;
+        if tcp.flags & FIN != 0 {
+            let end = tcp.sequence.wrapping_add(packet.payload_length).wrapping_add(1);
+            self.sides[direction as usize].fin = Some(end);
+        }
+        let other = &mut self.sides[direction.opposite() as usize];
+        if tcp.flags & ACK != 0 && other.fin.is_some_and(|end| distance(tcp.acknowledgement, end) >= 0) {
+            other.over = true;
         }
     }
 
@@ -157,7 +170,9 @@ impl State {
                 }
             }
             (ACK, _) => {
-                self.ack_ns.get_or_insert(packet.time_ns);
+                if tcp.flags & (FIN | RST | PSH) == 0 {
+                    self.ack_ns.get_or_insert(packet.time_ns);
+                }
                 if direction == Direction::Client {
                     self.validate_ack(tcp);
                 }
