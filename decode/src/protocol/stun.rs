@@ -89,7 +89,9 @@ fn begin_datagrams(flow: &mut Flow<'_>, data: &[u8]) {
 }
 
 fn begin_text(flow: &mut Flow<'_>, data: &[u8]) {
-    if data.get(7..).is_some_and(|rest| rest.starts_with(b" STUN\r\n")) {
+    // A vendor's own form, which says it in its first line.
+    let line = data.iter().take(80).position(|byte| *byte == b'\n').and_then(|end| data.get(..end)).unwrap_or_default();
+    if line.windows(4).any(|window| window == b"STUN") {
         flow.protocol("stun");
     }
 }
