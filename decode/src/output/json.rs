@@ -55,7 +55,7 @@ impl Writer<'_> {
             Count::Cnt => self.key(name, "Cnt"),
             Count::EcsCnt => self.key(name, "-cnt"),
         }
-        let _ = write!(self.out, "{}", values.len());
+        number(values.len() as i64, self.out);
     }
 
     fn values(&mut self, field: &'static Field, values: &Values) {
@@ -64,9 +64,7 @@ impl Writer<'_> {
             self.out.push('[');
         }
         match values {
-            Values::Ints(list) => self.list(list, |out, v| {
-                let _ = write!(out, "{v}");
-            }),
+            Values::Ints(list) => self.list(list, |out, v| number(*v, out)),
             Values::Texts(list) => self.list(&list.items, |out, v| string(v, out)),
             Values::Ips(list) => self.list(list, |out, v| {
                 let _ = write!(out, "\"{v}\"");
@@ -103,7 +101,10 @@ impl Writer<'_> {
         self.key(name, "");
         self.out.push('[');
         for (i, value) in list.enumerate() {
-            let _ = write!(self.out, "{}{value}", if i > 0 { "," } else { "" });
+            if i > 0 {
+                self.out.push(',');
+            }
+            number(value, self.out);
         }
         self.out.push(']');
     }
@@ -142,8 +143,14 @@ impl Writer<'_> {
         if !std::mem::replace(&mut self.first, false) {
             self.out.push(',');
         }
-        let _ = write!(self.out, "\"{name}{suffix}\":");
+        for part in ["\"", name, suffix, "\":"] {
+            self.out.push_str(part);
+        }
     }
+}
+
+fn number(value: i64, out: &mut String) {
+    out.push_str(itoa::Buffer::new().format(value));
 }
 
 /// Appends `text` as a JSON string.

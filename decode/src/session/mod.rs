@@ -174,13 +174,14 @@ impl Session {
             add(&mut self.sides[here].macs, source);
             add(&mut self.sides[there].macs, destination);
         }
+        // Tunnels' ends are told as they stand in the packets, whichever way those went.
         for &(destination, source) in &packet.outer_macs {
-            add(&mut self.sides[here].outer_macs, source);
-            add(&mut self.sides[there].outer_macs, destination);
+            add(&mut self.sides[0].outer_macs, source);
+            add(&mut self.sides[1].outer_macs, destination);
         }
         for outer in &packet.outer {
-            add(&mut self.sides[here].outer_ips, outer.source);
-            add(&mut self.sides[there].outer_ips, outer.destination);
+            add(&mut self.sides[0].outer_ips, outer.source);
+            add(&mut self.sides[1].outer_ips, outer.destination);
         }
         for &vlan in &packet.vlans {
             add(&mut self.vlans, vlan);

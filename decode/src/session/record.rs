@@ -32,7 +32,7 @@ impl Record {
     /// Turns a session's state into a record; the session may go on as another segment.
     pub fn new(session: &mut Session, origin: &Origin, more: bool) -> Record {
         let id = identity(session, origin);
-        let mut fields = session.fields.clone();
+        let mut fields = if more { session.fields.clone() } else { std::mem::take(&mut session.fields) };
         if more || session.segment > 1 {
             let root = session.root.get_or_insert_with(|| id.clone());
             fields.text(&ROOT_ID, root);
@@ -236,8 +236,15 @@ fn write_tcp(fields: &mut Fields, session: &Session) {
 
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    bytes.iter().for_each(|byte| push_hex(*byte, &mut text));
+    text
+}
+
+fn push_hex(byte: u8, text: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char]).collect()
+    text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+    text.push(char::from(DIGITS[usize::from(byte & 15)]));
 }
 
 /// `aa:bb:cc:dd:ee:ff`.
@@ -247,7 +254,7 @@ pub fn mac(address: &Mac) -> String {
         if i > 0 {
             text.push(':');
         }
-        text.push_str(&hex(&[*byte]));
+        push_hex(*byte, &mut text);
     }
     text
 }
