@@ -23,7 +23,7 @@ pub static PROTOCOL: Protocol = Protocol {
     fields: FIELDS,
     signatures: &[
         Signature::UdpPort(500, |flow, _, data| begin(flow, data)),
-        Signature::UdpPort(4500, |flow, _, _| flow.attach(Box::new(BehindNat))),
+        Signature::UdpPort(4500, |flow, direction, _| flow.attach(Box::new(BehindNat(direction)))),
     ],
 };
 
@@ -89,12 +89,13 @@ fn begin(flow: &mut Flow<'_>, data: &[u8]) {
     }
 }
 
-/// Port 4500 carries ESP too; four zeros tell the messages apart.
-struct BehindNat;
+/// Port 4500 carries ESP too; four zeros tell the messages apart. One parser for each direction.
+struct BehindNat(Direction);
 
 impl Parser for BehindNat {
-    fn data(&mut self, flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) -> Status {
-        if let Some(message) = data.strip_prefix(&[0; 4]).filter(|message| header(message).is_some()) {
+    fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
+        let message = data.strip_prefix(&[0; 4]).filter(|_| direction == self.0);
+        if let Some(message) = message.filter(|message| header(message).is_some()) {
             flow.protocol("isakmp");
             read(flow, message);
         }

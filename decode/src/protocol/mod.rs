@@ -32,6 +32,7 @@ pub mod radius;
 pub mod reader;
 pub mod registry;
 pub mod routing;
+pub mod sctp;
 pub mod signatures;
 pub mod sip;
 pub mod smtp;

@@ -28,6 +28,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &super::quic::PROTOCOL,
     &super::radius::PROTOCOL,
     &super::routing::PROTOCOL,
+    &super::sctp::PROTOCOL,
     &super::signatures::PROTOCOL,
     &super::sip::PROTOCOL,
     &super::smtp::PROTOCOL,
