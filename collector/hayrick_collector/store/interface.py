@@ -154,7 +154,7 @@ class Store(ABC):
 
     @abstractmethod
     def writer(self, chunk_key: str) -> SegmentWriter:
-        """A writer for this chunk; in another process use `segment_writer(location, chunk_key)`."""
+        """A writer for this chunk. The store need not be open, so a worker process makes its own from the settings."""
 
     @abstractmethod
     async def find(self, query: Query) -> Page:

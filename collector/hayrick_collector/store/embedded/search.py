@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -22,7 +21,14 @@ from hayrick_collector.store.interface import Bucket, Document, Facet, FacetOrde
 
 _WEIGHTS = {"network.packets": "BIGINT", "network.bytes": "BIGINT"}
 _METRICS = {"packets": "network.packets", "bytes": "network.bytes", "databytes": "totDataBytes"}
-_FETCHED = 5_000  # packets are read for so many sessions at once
+
+
+class Place(NamedTuple):
+    """Where a session is: its chunk, and the file of its row in sessions."""
+
+    id: str
+    chunk: str
+    file: str
 
 
 class Search:
@@ -41,7 +47,7 @@ class Search:
         more = len(found) > query.limit
         page = found[: query.limit]
         cursor = paging.encode(page[-1][2:], page[-1][0]) if more and page else None
-        items = self._documents([(row[0], row[1]) for row in page])
+        items = self._documents([Place(row[0], "", row[1]) for row in page])
         if query.fields is not None:
             items = [documents.pick(item, ("id", *query.fields)) for item in items]
         return Page(items, self._total(query, len(found), more=more), cursor)
@@ -63,18 +69,30 @@ class Search:
 
     def get(self, session_id: str) -> Document | None:
         """Only the segments whose span of ids covers this one are looked at."""
-        found = self._places([session_id])
-        items = self._documents([(row[0], row[2]) for row in found])
+        items = self._documents(self.places_of([session_id]))
         return items[0] if items else None
 
-    def positions(self, query: Query) -> Iterator[list[Positions]]:
-        """Packets of all found, in bounded portions."""
+    def places(self, query: Query) -> list[Place]:
+        """Where all found are, chunk by chunk."""
         hits = self._hits(query, {"chunk": "VARCHAR"})
-        return self._positions(self._rows("SELECT id, chunk, filename FROM " + hits) if hits else [])
+        return _places(self._rows("SELECT id, chunk, filename FROM " + hits)) if hits else []
 
-    def positions_of(self, ids: Sequence[str]) -> Iterator[list[Positions]]:
-        """Packets of these sessions, in bounded portions."""
-        return self._positions(self._places(ids))
+    def places_of(self, ids: Sequence[str]) -> list[Place]:
+        """Where these sessions are, as far as they are there."""
+        sessions = Relations(holding(self._live, ids)).table(SESSIONS, {"chunk": "VARCHAR"})
+        if sessions is None:
+            return []
+        return _places(self._rows("SELECT id, chunk, filename FROM " + sessions + Sql(" WHERE id IN ?", (list(ids),))))
+
+    def positions(self, places: Sequence[Place]) -> list[Positions]:
+        """Packets of the sessions at these places, which are looked up again if they are of an older snapshot."""
+        files = {path for each in self._live for path in each.paths(SESSIONS)}
+        if any(place.file not in files for place in places):
+            places = self.places_of([place.id for place in places])
+        chunks = {place.id: place.chunk for place in places}
+        rows = self._rows(_of_sessions(places, PACKETS, "id, packetPos")) if places else []
+        found = [Positions(chunks[session], session, list(positions or ())) for session, positions in rows]
+        return sorted(found, key=lambda each: (each.chunk, each.id))
 
     def ids(self, query: Query) -> list[str]:
         """Ids of all found."""
@@ -204,33 +222,17 @@ class Search:
             source = hits + " AS hit JOIN " + relation + " AS narrow USING (id)"
         return "SELECT id, v, packets, bytes FROM (" + (picked + source) + f" WHERE {nothing}) WHERE v IS NOT NULL"
 
-    def _places(self, ids: Sequence[str]) -> list[tuple[Any, ...]]:
-        """Id, chunk and file of these sessions, as far as they are there."""
-        sessions = Relations(holding(self._live, ids)).table(SESSIONS, {"chunk": "VARCHAR"})
-        if sessions is None:
-            return []
-        return self._rows("SELECT id, chunk, filename FROM " + sessions + Sql(" WHERE id IN ?", (list(ids),)))
-
-    def _documents(self, places: Sequence[tuple[str, str]]) -> list[Document]:
-        """Documents of (id, file of the session), in this order, with the tags as they are now."""
+    def _documents(self, places: Sequence[Place]) -> list[Document]:
+        """Documents in this order, with the tags as they are now."""
         if not places:
             return []
-        ids = [place[0] for place in places]
+        ids = [place.id for place in places]
         texts = dict(self._rows(_of_sessions(places, DOCUMENTS, "id, document")))
-        files = {place[1] for place in places}
+        files = {place.file for place in places}
         here = [each for each in self._live if files & set(each.paths(SESSIONS))]
         sessions = Relations(here, self._tag_files).table(SESSIONS, {TAGS: "VARCHAR[]"})
         tags = dict(self._rows("SELECT id, tags FROM " + (sessions or TRUE) + Sql(" WHERE id IN ?", (ids,))))
         return [_document(session, texts[session], tags.get(session)) for session in ids]
-
-    def _positions(self, places: Iterable[tuple[Any, ...]]) -> Iterator[list[Positions]]:
-        ordered = sorted(places, key=lambda place: (place[1], place[2], place[0]))
-        for start in range(0, len(ordered), _FETCHED):
-            portion = ordered[start : start + _FETCHED]
-            chunks = {place[0]: place[1] for place in portion}
-            rows = self._rows(_of_sessions([(place[0], place[2]) for place in portion], PACKETS, "id, packetPos"))
-            found = [Positions(chunks[session], session, list(positions or ())) for session, positions in rows]
-            yield sorted(found, key=lambda each: (each.chunk, each.id))
 
     def _rows(self, statement: Sql) -> list[tuple[Any, ...]]:
         return self._cursor.execute(statement.text, statement.parameters).fetchall()
@@ -254,18 +256,21 @@ def _value(field: Field) -> tuple[str, str]:
     column = name(next(iter(columns.columns(field))))
     if field.counts:
         return f"nullif(len({column}), 0)", "true"
-    if field.kind == "ip" and not field.multi:
-        return columns.blob(field), f"{column} IS NOT NULL"
-    return (f"unnest(list_distinct({column}))", "true") if field.multi else (column, "true")
+    if field.kind == "ip":
+        return columns.address_value(field), f"{column} IS NOT NULL"
+    if not field.multi:
+        return column, "true"
+    return f"unnest(CASE WHEN len({column}) > 1 THEN list_distinct({column}) ELSE {column} END)", "true"
 
 
-def _of_sessions(places: Sequence[tuple[str, str]], table: str, picked: str) -> Sql:
+def _places(rows: Iterable[tuple[str, str, str]]) -> list[Place]:
+    return sorted((Place(*row) for row in rows), key=lambda place: (place.chunk, place.file, place.id))
+
+
+def _of_sessions(places: Sequence[Place], table: str, picked: str) -> Sql:
     """Rows of another table of these sessions: a part of it holds the sessions of the part with the same number."""
-    by_file: dict[str, list[str]] = defaultdict(list)
-    for session, file in places:
-        by_file[_sibling(file, table)].append(session)
-    ids = [session for sessions in by_file.values() for session in sessions]
-    return Sql(f"SELECT {picked} FROM read_parquet(?) WHERE id IN ?", (list(by_file), ids))
+    files = sorted({_sibling(place.file, table) for place in places})
+    return Sql(f"SELECT {picked} FROM read_parquet(?) WHERE id IN ?", (files, [place.id for place in places]))
 
 
 def _sibling(file: str, table: str) -> str:

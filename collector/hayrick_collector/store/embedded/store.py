@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from hayrick_collector.store.embedded import maintenance, tags
 from hayrick_collector.store.embedded.duck import Engine, Limits, is_missing_file
 from hayrick_collector.store.embedded.layout import Layout
 from hayrick_collector.store.embedded.maintenance import Compaction
-from hayrick_collector.store.embedded.search import Search
+from hayrick_collector.store.embedded.search import Place, Search
 from hayrick_collector.store.embedded.snapshot import Snapshot, Snapshots
 from hayrick_collector.store.embedded.writer import EmbeddedWriter
 from hayrick_collector.store.interface import (
@@ -35,6 +35,7 @@ from hayrick_common.errors import StoreError
 
 T = TypeVar("T")
 _ATTEMPTS = 4
+_PORTION = 5_000  # sessions whose packets are read at once
 _UPKEEP_DEADLINE_S = 3600.0
 _LOOK_UP_DEADLINE_S = 30.0
 GRACE_S = 300.0  # longer than any query may run
@@ -90,12 +91,14 @@ class EmbeddedStore(Store):
 
     async def positions(self, query: Query) -> AsyncIterator[Positions]:
         """The packets of all sessions found."""
-        async for each in self._stream(lambda search: search.positions(query), query.deadline_s):
+        places = await self._ask(lambda search: search.places(query), query.deadline_s)
+        async for each in self._positions(places, query.deadline_s):
             yield each
 
     async def positions_of(self, ids: Sequence[str]) -> AsyncIterator[Positions]:
         """The packets of these sessions."""
-        async for each in self._stream(lambda search: search.positions_of(ids), _LOOK_UP_DEADLINE_S):
+        places = await self._ask(lambda search: search.places_of(ids), _LOOK_UP_DEADLINE_S)
+        async for each in self._positions(places, _LOOK_UP_DEADLINE_S):
             yield each
 
     async def facets(self, query: Query, field: str, limit: int = 20, order: FacetOrder = "sessions") -> list[Facet]:
@@ -192,13 +195,15 @@ class EmbeddedStore(Store):
                     raise StoreError(f"the store cannot be read: {error}") from error
         raise StoreError("the store's files change faster than they can be read; try again")
 
-    async def _stream(
-        self, question: Callable[[Search], Iterator[list[Positions]]], deadline_s: float
-    ) -> AsyncIterator[Positions]:
-        """Everything is gathered per portion in a thread, so that a slow taker holds no query open."""
-        for portion in await self._ask(lambda search: list(question(search)), deadline_s):
-            for each in portion:
+    async def _positions(self, places: Sequence[Place], deadline_s: float) -> AsyncIterator[Positions]:
+        """A portion at a time: a slow taker holds no query open, and no more is in memory."""
+        for start in range(0, len(places), _PORTION):
+            portion = places[start : start + _PORTION]
+            for each in await self._portion(portion, deadline_s):
                 yield each
+
+    async def _portion(self, places: Sequence[Place], deadline_s: float) -> list[Positions]:
+        return await self._ask(lambda search: search.positions(places), deadline_s)
 
     async def _run(self, work: Callable[[duckdb.DuckDBPyConnection], T], deadline_s: float) -> T:
         if self._engine is None:
