@@ -19,7 +19,10 @@ crate::declare_fields! {
 pub static PROTOCOL: Protocol = Protocol {
     name: "nbns",
     fields: FIELDS,
-    signatures: &[Signature::UdpPort(137, |flow, _, data| begin(flow, data))],
+    signatures: &[
+        Signature::UdpPort(137, |flow, _, data| begin(flow, data)),
+        Signature::UdpPort(138, |flow, _, data| begin_datagrams(flow, data)),
+    ],
 };
 
 const HEADER: usize = 12;
@@ -27,6 +30,8 @@ const HEADER: usize = 12;
 const LABEL: u8 = 32;
 /// Questions and records of one message that are read.
 const MOST: usize = 100;
+/// Where a datagram's own data begin: after its head and two names.
+const DATAGRAM_DATA: usize = 14 + 34 + 34;
 const NB: u16 = 0x20;
 const NBSTAT: u16 = 0x21;
 
@@ -34,6 +39,18 @@ fn begin(flow: &mut Flow<'_>, data: &[u8]) {
     let mut reader = Reader::at(data, HEADER);
     if name(&mut reader).is_some() {
         each::begin(flow, "nbns", read);
+    }
+}
+
+/// The datagram service beside it: messages to names, most of them of SMB.
+fn begin_datagrams(flow: &mut Flow<'_>, data: &[u8]) {
+    let [kind @ 0x10..=0x16, flags, ..] = data else { return };
+    if flags & 0xf0 != 0 {
+        return;
+    }
+    flow.protocol("nbds");
+    if *kind <= 0x12 && data.get(DATAGRAM_DATA..).is_some_and(|message| message.starts_with(b"\xffSMB")) {
+        flow.protocol("smb");
     }
 }
 
