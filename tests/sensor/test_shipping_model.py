@@ -1,0 +1,87 @@
+"""Spool, shipper and lander together, with a kill, a cut or a full disk between any two of their commands."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.sensor.world import World
+
+from hayrick_sensor.spool_events import LOST
+
+
+class Shipping(RuleBasedStateMachine):
+    @initialize(ring=st.sampled_from([10**9, 10**9, 150]))
+    def start(self, ring: int) -> None:
+        self.world = World(ring)
+        self.ring = ring
+
+    @rule(size=st.integers(1, 65))
+    def a_file_closes(self, size: int) -> None:
+        number = len(self.world.made)
+        self.world.capture(bytes((number + each) % 251 for each in range(size)) + number.to_bytes(2, "big"))
+
+    @rule()
+    def connects(self) -> None:
+        self.world.connect()
+
+    @rule(up=st.integers(1, 8), down=st.integers(1, 8))
+    def messages_pass(self, up: int, down: int) -> None:
+        for _ in range(up):
+            self.world.deliver_up()
+        for _ in range(down):
+            self.world.deliver_down()
+
+    @rule()
+    def connection_is_cut(self) -> None:
+        self.world.on_sensor(self.world.cut)
+
+    @rule()
+    def everything_in_flight_is_lost_silently(self) -> None:
+        self.world.wire.up.clear()
+        self.world.wire.down.clear()
+
+    @rule(commands=st.integers(0, 12))
+    def sensor_will_be_killed(self, commands: int) -> None:
+        self.world.sensor.fuel.left = commands
+
+    @rule(commands=st.integers(0, 12))
+    def collector_will_be_killed(self, commands: int) -> None:
+        self.world.collector.fuel.left = commands
+
+    @rule(milliseconds=st.sampled_from([500, 1_000, 11_000, 35_000, 61_000]))
+    def time_passes(self, milliseconds: int) -> None:
+        self.world.tick(milliseconds)
+
+    @rule(full=st.booleans())
+    def collector_disk(self, full: bool) -> None:
+        self.world.collector.full = full
+
+    @rule()
+    def a_part_is_garbled_on_disk(self) -> None:
+        for key, data in self.world.collector.parts.items():
+            self.world.collector.parts[key] = bytes(len(data))
+
+    @rule()
+    def a_chunk_is_indexed(self) -> None:
+        self.world.index_one()
+
+    @invariant()
+    def nothing_is_acknowledged_before_it_is_durable_nor_deleted_before_it_is_acknowledged(self) -> None:
+        if hasattr(self, "world"):
+            self.world.check()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        self.world.settle_down()
+        self.world.check()
+        lost = [each for each in self.world.sensor.journal.values() if each.state == LOST]
+        assert self.ring < 10**9 or not lost
+        kept = {each.source for each in self.world.sensor.journal.values()} - {each.source for each in lost}
+        assert len(self.world.sensor.journal) == len(self.world.made), "a file became no chunk, or two"
+        assert sorted(self.world.collector.named.values()) == sorted(self.world.made[name] for name in kept) or lost
+
+
+TestShippingLosesNothingAndDoublesNothing = Shipping.TestCase
+TestShippingLosesNothingAndDoublesNothing.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)

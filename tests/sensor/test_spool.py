@@ -1,0 +1,86 @@
+"""What becomes of closed files, and which chunks go when the disk must give way."""
+
+from __future__ import annotations
+
+import hashlib
+
+from hayrick_sensor import spool_events as ev
+from hayrick_sensor.measure import Measure
+from hayrick_sensor.spool import Spool
+
+
+def spool(ring: int = 10**9, **budget: bool) -> Spool:
+    return Spool("s", {"eth0": ev.Budget(ring, **budget)})
+
+
+def close(machine: Spool, name: str, size: int = 100, packets: int = 1, problem: str = "") -> list[ev.Command]:
+    machine.step(ev.FileClosed("eth0", name))
+    found = Measure(size, hashlib.sha256(name.encode()).hexdigest(), packets, problem=problem)
+    return machine.step(ev.Measured("eth0", name, "", found, closed_ms=len(machine.entries)))
+
+
+def key_of(commands: list[ev.Command]) -> str:
+    return next(each.entry.key for each in commands if isinstance(each, ev.Record))
+
+
+def dropped(commands: list[ev.Command]) -> list[tuple[str, str]]:
+    return [(each.key, each.state) for each in commands if isinstance(each, ev.Mark)]
+
+
+def test_number_is_durable_before_the_name_and_the_offer() -> None:
+    kinds = [type(each) for each in close(spool(), "a")]
+    assert kinds == [ev.Record, ev.Settle, ev.Ship]
+
+
+def test_received_chunks_go_before_unlanded_ones_however_old() -> None:
+    machine = spool(ring=300)
+    first, second, third = (key_of(close(machine, name)) for name in "abc")
+    machine.step(ev.Received(third, ev.LANDED))
+    machine.step(ev.Received(second, ev.INDEXED))
+    assert dropped(close(machine, "d")) == [(second, ev.PRUNED)]
+    assert dropped(close(machine, "e")) == [(third, ev.PRUNED)]
+    commands = close(machine, "f")
+    assert dropped(commands) == [(first, ev.LOST)]
+    assert ev.Count("lost_chunks") in commands
+    assert ev.Count("lost_packets", 1) in commands
+
+
+def test_newest_chunk_outlives_even_a_ring_too_small_for_it() -> None:
+    machine = spool(ring=50)
+    assert dropped(close(machine, "a")) == []
+
+
+def test_full_disk_takes_what_was_received_first() -> None:
+    machine = spool()
+    machine.keep_free_bytes = 1000
+    first, second = key_of(close(machine, "a")), key_of(close(machine, "b"))
+    machine.step(ev.Received(second, ev.LANDED))
+    assert dropped(machine.step(ev.Space(950))) == [(second, ev.PRUNED)]
+    assert dropped(machine.step(ev.Space(950))) == [(first, ev.LOST)]
+
+
+def test_header_only_file_gets_no_number() -> None:
+    machine = spool()
+    assert close(machine, "a", size=24, packets=0) == [ev.Count("empty_files"), ev.Discard("eth0", "a")]
+    assert machine.next_sequence == {}
+
+
+def test_adopted_file_is_neither_renamed_nor_deleted_nor_taken_twice() -> None:
+    machine = spool(ring=50, owned=False, delete=False)
+    first = close(machine, "/pcap/a")
+    close(machine, "/pcap/b")
+    assert not any(isinstance(each, (ev.Remove, ev.Discard)) for each in first)
+    assert next(each.entry.path for each in first if isinstance(each, ev.Record)) == "/pcap/a"
+    assert machine.step(ev.FileClosed("eth0", "/pcap/a")) == []
+
+
+def test_foreign_file_in_an_adopted_folder_is_left_out_and_counted() -> None:
+    machine = spool(owned=False, delete=False)
+    assert close(machine, "/pcap/README.pcap", packets=0, problem="not a capture") == [ev.Count("not_captures")]
+
+
+def test_late_landed_receipt_does_not_take_back_an_indexed_one() -> None:
+    machine = spool()
+    key = key_of(close(machine, "a"))
+    machine.step(ev.Received(key, ev.INDEXED))
+    assert machine.step(ev.Received(key, ev.LANDED)) == []

@@ -1,0 +1,357 @@
+"""A sensor, a collector and a network between them, with real spool, shipper and lander, and pretended I/O.
+
+Fault points: `fuel` counts commands down, and the machine whose fuel runs out is killed before it carries out the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+
+from hayrick_collector.landing import events as land
+from hayrick_collector.landing.lander import Lander
+from hayrick_collector.landing.lander import Limits as LanderLimits
+from hayrick_collector.landing.sink import Known
+from hayrick_common import wire
+from hayrick_common.chunk import Manifest
+from hayrick_sensor import shipper_events as ship
+from hayrick_sensor import spool_events as spool
+from hayrick_sensor.measure import Measure
+from hayrick_sensor.shipper import Shipper
+from hayrick_sensor.spool import Spool
+
+STREAM = "eth0"
+BLOCK = 10
+
+
+class KilledError(Exception):
+    """The process is gone, between two commands."""
+
+
+@dataclass
+class Fuel:
+    left: int | None = None
+
+    def burn(self) -> None:
+        if self.left is None:
+            return
+        if self.left == 0:
+            self.left = None
+            raise KilledError
+        self.left -= 1
+
+
+@dataclass
+class Wire:
+    """One connection; both directions in order, all lost when it is cut."""
+
+    route: bytes
+    up: deque = field(default_factory=deque)
+    down: deque = field(default_factory=deque)
+    alive: bool = True
+
+
+class SensorSide:
+    """Durable: `open`, `chunks`, `journal`, `next`, `counters`. The rest dies with the process."""
+
+    def __init__(self, world: World, ring_bytes: int) -> None:
+        self.world = world
+        self.ring_bytes = ring_bytes
+        self.fuel = Fuel()
+        self.open: dict[str, bytes] = {}
+        self.chunks: dict[str, bytes] = {}
+        self.journal: dict[str, spool.Entry] = {}
+        self.next = 1
+        self.counters: Counter[str] = Counter()
+        self.boots = 0
+        self.boot()
+
+    def boot(self) -> None:
+        self.boots += 1
+        budgets = {STREAM: spool.Budget(self.ring_bytes)}
+        self.spool = Spool("s", budgets, next_sequence={STREAM: self.next})
+        self.shipper = Shipper("s", "test", f"boot{self.boots}")
+        self.events: deque = deque()
+        self.working = False
+        live = [each for each in self.journal.values() if each.state not in (spool.PRUNED, spool.LOST)]
+        try:
+            for command in self.spool.restore(live):
+                self.carry_out(command)
+            keep = {each.path for each in live}
+            self.chunks = {path: data for path, data in self.chunks.items() if path in keep}
+            for name in sorted(self.open):
+                self.closed(name)
+        except KilledError:
+            self.kill()
+
+    def kill(self) -> None:
+        self.fuel.left = None
+        self.world.cut(tell_sensor=False)
+        self.boot()
+
+    def closed(self, name: str) -> None:
+        self.take(spool.FileClosed(STREAM, name))
+
+    def take(self, event: spool.Event) -> None:
+        self.events.append(event)
+        if self.working:
+            return
+        self.working = True
+        while self.events:
+            for command in self.spool.step(self.events.popleft()):
+                self.carry_out(command)
+        self.working = False
+
+    def carry_out(self, command: spool.Command) -> None:
+        self.fuel.burn()
+        if isinstance(command, spool.Examine):
+            source = command.event.source
+            data = self.open.get(source)
+            found = Measure(len(data), hashlib.sha256(data).hexdigest(), 1) if data is not None else None
+            self.events.append(spool.Measured(STREAM, source, "", found, self.world.now))
+        elif isinstance(command, spool.Record):
+            assert command.entry.key not in self.journal
+            assert command.entry.manifest.chunk.sequence == self.next
+            self.journal[command.entry.key] = command.entry
+            self.next += 1
+        elif isinstance(command, spool.Settle):
+            self.settle(command.entry)
+        elif isinstance(command, spool.Ship):
+            self.step(ship.Added(command.entry.manifest, command.entry.state == spool.LANDED))
+        elif isinstance(command, spool.Mark):
+            self.journal[command.key] = replace(self.journal[command.key], state=command.state)
+        elif isinstance(command, spool.Withdraw):
+            self.step(ship.Withdrawn(command.key))
+        elif isinstance(command, spool.Remove):
+            self.chunks.pop(command.path, None)
+        elif isinstance(command, spool.Discard):
+            self.open.pop(command.source, None)
+        else:
+            self.counters[command.name] += command.amount
+
+    def settle(self, entry: spool.Entry) -> None:
+        if entry.path in self.chunks:
+            return
+        if entry.source in self.open:
+            self.chunks[entry.path] = self.open.pop(entry.source)
+        else:
+            self.take(spool.Missing(entry.key, "vanished"))
+
+    def step(self, event: ship.Event) -> None:
+        for command in self.shipper.step(event, self.world.now):
+            self.fuel.burn()
+            self.obey(command)
+
+    def obey(self, command: ship.Command) -> None:
+        up = self.world.wire.up if self.world.wire.alive else deque()
+        if isinstance(command, ship.Send):
+            up.append(wire.decode(wire.encode(command.message)))
+        elif isinstance(command, ship.SendBlock):
+            entry = self.spool.entries.get(command.key)
+            if entry and entry.path in self.chunks:
+                body = self.chunks[entry.path][command.offset : command.offset + command.length]
+                up.append(wire.Block(command.key, command.offset, "raw", body))
+            elif entry:
+                self.step(ship.Unreadable(command.key, "gone"))
+        elif isinstance(command, ship.Beat):
+            up.append(wire.Heartbeat(self.world.now, {}))
+        elif isinstance(command, ship.Note):
+            offered = command.state == spool.OFFERED
+            self.take(spool.Offered(command.key) if offered else spool.Received(command.key, command.state))
+        elif isinstance(command, ship.Lose):
+            self.take(spool.Missing(command.key, command.reason))
+        elif isinstance(command, ship.Reconnect):
+            self.world.cut()
+        elif isinstance(command, ship.Complain):
+            assert command.code in ("later", "content"), command
+
+
+class CollectorSide:
+    """Durable: `parts`, `named`, `sink`, `index`. `spoil` makes the next finished chunk differ from its promise."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.fuel = Fuel()
+        self.parts: dict[str, bytes] = {}
+        self.named: dict[str, bytes] = {}
+        self.sink: dict[int, tuple[str, str]] = {}
+        self.index: set[str] = set()
+        self.recorded: Counter[str] = Counter()
+        self.full = False
+        self.boots = 0
+        self.boot()
+
+    def boot(self) -> None:
+        self.boots += 1
+        limits = LanderLimits(block_bytes=BLOCK, window_bytes=3 * BLOCK, credit_bytes=6 * BLOCK)
+        self.lander = Lander(f"boot{self.boots}", "test", limits=limits)
+        self.pending: deque[land.Event] = deque()
+
+    def kill(self) -> None:
+        self.fuel.left = None
+        self.world.cut()
+        self.boot()
+
+    def take(self, event: land.Event) -> None:
+        self.pending.append(event)
+        while self.pending:
+            for command in self.lander.step(self.pending.popleft(), self.world.now):
+                self.fuel.burn()
+                self.carry_out(command)
+
+    def carry_out(self, command: land.Command) -> None:
+        if isinstance(command, land.Send):
+            connection = self.world.wire
+            if connection.alive and connection.route == command.route:
+                connection.down.append(wire.decode(wire.encode(command.message)))
+            else:
+                self.pending.append(land.Lost(command.route))
+        elif isinstance(command, land.LookUp):
+            found = self.sink.get(command.manifest.chunk.sequence)
+            known = Known(found[0], found[1] in self.index) if found else None
+            self.pending.append(land.Looked(command.route, command.manifest, known))
+        elif isinstance(command, land.Open):
+            self.open(command.manifest)
+        elif isinstance(command, land.Write):
+            self.write(command)
+        elif isinstance(command, land.Finish):
+            self.finish(command.manifest)
+        elif isinstance(command, land.Discard):
+            self.parts.pop(command.manifest.key, None)
+
+    def open(self, manifest: Manifest) -> None:
+        if self.full:
+            self.pending.append(land.Failed(manifest.key, "full"))
+        elif manifest.key in self.named:
+            self.record(manifest)
+        else:
+            self.parts.setdefault(manifest.key, b"")
+            if len(self.parts[manifest.key]) > manifest.size:
+                self.parts[manifest.key] = b""
+            self.pending.append(land.Opened(manifest.key, len(self.parts[manifest.key])))
+
+    def write(self, command: land.Write) -> None:
+        if self.full:
+            self.pending.append(land.Failed(command.key, "full"))
+            return
+        if command.key not in self.parts or len(self.parts[command.key]) != command.offset:
+            assert any(isinstance(each, land.Failed) for each in self.pending)
+            return
+        self.parts[command.key] += command.data
+
+    def finish(self, manifest: Manifest) -> None:
+        data = self.parts.pop(manifest.key)
+        if hashlib.sha256(data).hexdigest() != manifest.chunk.sha256:
+            self.pending.append(land.Spoiled(manifest.key))
+            return
+        self.fuel.burn()
+        self.named[manifest.key] = data
+        self.fuel.burn()
+        self.record(manifest)
+
+    def record(self, manifest: Manifest) -> None:
+        self.sink[manifest.chunk.sequence] = (manifest.chunk.sha256, manifest.key)
+        self.recorded[manifest.key] += 1
+        self.fuel.burn()
+        self.pending.append(land.Stored(manifest.key))
+
+
+class World:
+    def __init__(self, ring_bytes: int = 10**9) -> None:
+        self.now = 1000
+        self.routes = 0
+        self.wire = Wire(b"", alive=False)
+        self.made: dict[str, bytes] = {}
+        self.sensor = SensorSide(self, ring_bytes)
+        self.collector = CollectorSide(self)
+
+    # --- what happens ---------------------------------------------------------------------------------------------
+
+    def capture(self, data: bytes) -> None:
+        name = f"f{len(self.made):04d}"
+        self.made[name] = data
+        self.sensor.open[name] = data
+        self.on_sensor(lambda: self.sensor.closed(name))
+
+    def connect(self) -> None:
+        if not self.wire.alive:
+            self.routes += 1
+            self.wire = Wire(str(self.routes).encode())
+            self.on_sensor(lambda: self.sensor.step(ship.Connected()))
+
+    def cut(self, tell_sensor: bool = True) -> None:
+        if self.wire.alive:
+            self.wire.alive = False
+            if tell_sensor:
+                self.sensor.step(ship.Disconnected())
+
+    def deliver_up(self) -> None:
+        if self.wire.alive and self.wire.up:
+            message = self.wire.up.popleft()
+            self.on_collector(lambda: self.collector.take(land.Arrived(self.wire.route, "s", message)))
+
+    def deliver_down(self) -> None:
+        if self.wire.alive and self.wire.down:
+            message = self.wire.down.popleft()
+            self.on_sensor(lambda: self.sensor.step(ship.Got(message)))
+
+    def index_one(self) -> None:
+        waiting = sorted(key for _, key in self.collector.sink.values() if key not in self.collector.index)
+        if waiting:
+            self.collector.index.add(waiting[0])
+            self.on_collector(lambda: self.collector.take(land.Indexed(waiting[0])))
+
+    def tick(self, milliseconds: int) -> None:
+        self.now += milliseconds
+        self.on_sensor(lambda: self.sensor.step(ship.Tick()))
+        self.on_collector(lambda: self.collector.take(land.Tick()))
+
+    def on_sensor(self, action) -> None:
+        try:
+            action()
+        except KilledError:
+            self.sensor.kill()
+
+    def on_collector(self, action) -> None:
+        try:
+            action()
+        except KilledError:
+            self.collector.kill()
+
+    def settle_down(self) -> None:
+        """Heal everything and let it run until nothing moves."""
+        self.sensor.fuel.left = self.collector.fuel.left = None
+        self.collector.full = False
+        for _ in range(400):
+            self.connect()
+            for _ in range(50):
+                self.deliver_up()
+                self.deliver_down()
+            self.index_one()
+            self.tick(5_000)
+            if self.done():
+                return
+        raise AssertionError("did not come to rest")
+
+    def done(self) -> bool:
+        live = [each for each in self.sensor.journal.values() if each.state not in (spool.PRUNED, spool.LOST)]
+        return not self.sensor.open and all(each.state == spool.INDEXED for each in live)
+
+    # --- what must hold -------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        entries = list(self.sensor.journal.values())
+        for entry in entries:
+            key, sequence = entry.key, entry.manifest.chunk.sequence
+            landed = self.collector.sink.get(sequence)
+            if entry.state in (spool.LANDED, spool.INDEXED, spool.PRUNED):
+                assert landed, "a receipt without a landed chunk"
+                assert landed[1] == key, "a receipt for another chunk"
+                assert self.collector.named[key] == self.made[entry.source], "other bytes"
+            else:
+                kept = entry.path in self.sensor.chunks or entry.source in self.sensor.open
+                assert kept or entry.state == spool.LOST, "unlanded, and not on the sensor"
+        numbers = [each.manifest.chunk.sequence for each in entries]
+        assert max(self.collector.recorded.values(), default=0) <= 1, "landed twice"
+        assert numbers == list(range(1, len(numbers) + 1)), "a number left out or used twice"
