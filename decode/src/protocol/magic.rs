@@ -45,7 +45,7 @@ static BEGINNINGS: &[(&[u8], &str)] = &[
     (b"BM", "image/x-ms-bmp"),
 ];
 
-/// What a page of markup begins with, in lower case, after white space.
+/// What a page of markup begins with, in lower case.
 static MARKUP: &[(&[u8], &str)] = &[
     (b"<!doctype html", "text/html"),
     (b"<html", "text/html"),
@@ -82,7 +82,7 @@ pub fn content_type(data: &[u8]) -> Option<&'static str> {
         return Some(name);
     }
     match first {
-        b'<' | b' ' | b'\t' | b'\r' | b'\n' | 0xef => markup(data),
+        b'<' | 0xef => markup(data),
         b'#' => script(data),
         b'R' if data.starts_with(b"RIFF") => riff(data),
         _ => container(data),
@@ -90,7 +90,7 @@ pub fn content_type(data: &[u8]) -> Option<&'static str> {
 }
 
 fn markup(data: &[u8]) -> Option<&'static str> {
-    let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data).trim_ascii_start();
+    let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
     let fits = |rule: &[u8]| data.get(..rule.len()).is_some_and(|head| head.eq_ignore_ascii_case(rule));
     MARKUP.iter().find(|(rule, _)| fits(rule)).map(|&(_, name)| name)
 }
@@ -140,7 +140,7 @@ mod tests {
             (b"{\n  \"name\"", None),
             (b"{\"a\":1}", Some("application/json")),
             (b"<HTML><body>", Some("text/html")),
-            (b"\r\n <!DOCTYPE html>", Some("text/html")),
+            (b"<!DOCTYPE html>", Some("text/html")),
             (b"\xef\xbb\xbf<?xml version", Some("text/xml")),
             (b"\x1f\x8b\x08\x00", Some("application/x-gzip")),
             (b"\xff\xd8\xff\xe0", Some("image/jpeg")),

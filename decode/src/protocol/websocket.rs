@@ -6,7 +6,8 @@ use crate::field::{Count, Field, Kind};
 use Kind::{Integer, Term};
 
 static CLOSE_CODE: Field = Field::set("websocket.closeCode", "websocket.closeCode", Integer, "Codes in close frames");
-static CLOSE_REASON: Field = Field::set("websocket.closeReason", "websocket.closeReason", Term, "Reasons in close frames");
+static CLOSE_REASON: Field =
+    Field::set("websocket.closeReason", "websocket.closeReason", Term, "Reasons in close frames");
 static FRAMES: Field = Field::one("websocket.frameCnt", "websocket.frameCnt", Integer, "Frames").counted(Count::No);
 static MASKED: Field =
     Field::one("websocket.maskedFromClient", "websocket.maskedFromClient", Integer, "Masked frames of the client");
@@ -23,7 +24,7 @@ pub static PROTOCOL: Protocol = Protocol {
 /// Bytes of a text frame that are kept.
 const MAX_SAMPLE: usize = 256;
 /// Samples of one session.
-const MAX_SAMPLES: usize = 100;
+const MAX_SAMPLES: usize = 4;
 /// Longest head of a frame: two bytes, eight of length, four of mask.
 const MAX_HEAD: usize = 14;
 

@@ -3,7 +3,7 @@
 use super::fields::*;
 use crate::field::Field;
 use crate::limits::MAX_MESSAGE;
-use crate::protocol::Flow;
+use crate::protocol::{Flow, mail};
 
 /// Headers that have a field of their own, besides the list of all.
 static REQUEST_OWN: &[(&[u8], &Field)] = &[
@@ -134,10 +134,9 @@ fn write(flow: &mut Flow<'_>, request: bool, name: &[u8], value: &[u8]) {
     };
     flow.fields.bytes(all, name);
     if request && name == b"x-forwarded-for" {
-        for address in value.split(|&b| b == b',') {
-            if let Some(ip) = std::str::from_utf8(address.trim_ascii()).ok().and_then(|a| a.parse().ok()) {
-                flow.fields.ip(&XFF_IP, ip);
-            }
+        // The first is who asked; the others are proxies.
+        if let Some(ip) = value.split(|&b| b == b',').next().and_then(mail::ip) {
+            flow.fields.ip(&XFF_IP, ip);
         }
     } else if let Some((_, own)) = own.iter().find(|(header, _)| *header == name) {
         flow.fields.bytes_or_empty(own, value);

@@ -4,9 +4,9 @@ pub mod body;
 pub mod fields;
 mod head;
 mod side;
-pub mod uri;
 #[cfg(test)]
 mod tests;
+pub mod uri;
 
 use std::collections::VecDeque;
 
@@ -49,7 +49,10 @@ fn begin(flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) {
     if data.starts_with(b"PRI ") {
         flow.protocol("http2");
     }
-    if !flow.has_protocol("http") {
+    // SIP and RTSP borrowed the words of HTTP.
+    let line = data.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
+    let other = [&b" SIP/2.0"[..], b" RTSP/1.0", b" RTSP/2.0"].iter().any(|version| line.ends_with(version));
+    if !other && !flow.has_protocol("http") {
         flow.protocol("http");
         flow.attach(Box::new(Http::default()));
     }
