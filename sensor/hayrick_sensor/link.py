@@ -99,6 +99,7 @@ class Link:
             yield ev.Disconnected()
         else:
             self.problem = "the collector refused this sensor's key, or its own key is not the one configured"
+            yield ev.Rejected()
 
     async def _received(self, socket: zmq.asyncio.Socket) -> list[ev.Event]:
         frames = await socket.recv_multipart()

@@ -25,6 +25,8 @@ class Limits:
     heartbeat_ms: int = 10_000
     silence_beats: int = 4
     greeting_ms: int = 10_000
+    rejected_ms: int = 5_000
+    redial_ms: int = 60_000
     later_ms: int = 10_000
     refused_ms: int = 600_000
     asking_ms: int = 60_000
@@ -56,6 +58,7 @@ class Shipper:
     online: bool = False
     heard_ms: int = 0
     greeted_ms: int = 0
+    redial_at: int | None = None
     beat_ms: int = 0
     asked_ms: int = 0
     manifests: dict[str, Manifest] = field(default_factory=dict)
@@ -73,7 +76,7 @@ class Shipper:
 
     def _connected(self, event: ev.Connected, now_ms: int) -> list[ev.Command]:
         self._ground()
-        self.connected, self.heard_ms = True, now_ms
+        self.connected, self.heard_ms, self.redial_at = True, now_ms, None
         return self._greet(now_ms)
 
     def _greet(self, now_ms: int) -> list[ev.Command]:
@@ -84,7 +87,21 @@ class Shipper:
     def _disconnected(self, event: ev.Disconnected, now_ms: int) -> list[ev.Command]:
         self._ground()
         self.connected = self.online = False
+        if self.redial_at is None:
+            self.redial_at = now_ms + self.limits.redial_ms
         return []
+
+    def _rejected(self, event: ev.Rejected, now_ms: int) -> list[ev.Command]:
+        self._disconnected(ev.Disconnected(), now_ms)
+        self.redial_at = now_ms + self.limits.rejected_ms
+        return [ev.Count("rejections")]
+
+    def _redial(self, now_ms: int) -> list[ev.Command]:
+        """A connection that does not come about is tried afresh."""
+        due = self.redial_at is not None and now_ms >= self.redial_at
+        if due or self.redial_at is None:
+            self.redial_at = now_ms + self.limits.redial_ms
+        return [ev.Reconnect()] if due else []
 
     def _ground(self) -> None:
         """What was in flight waits again."""
@@ -214,7 +231,7 @@ class Shipper:
     def _tick(self, event: ev.Tick, now_ms: int) -> list[ev.Command]:
         commands = self._return_aside(now_ms)
         if not self.connected:
-            return commands
+            return commands + self._redial(now_ms)
         if not self.online and now_ms - self.greeted_ms > self.limits.greeting_ms:
             commands += self._greet(now_ms)
         if now_ms - self.heard_ms > self.limits.silence_beats * self.limits.heartbeat_ms:
@@ -245,6 +262,7 @@ class Shipper:
     _handlers: ClassVar[dict[type, Any]] = {
         ev.Connected: _connected,
         ev.Disconnected: _disconnected,
+        ev.Rejected: _rejected,
         ev.Got: _got,
         ev.Added: _added,
         ev.Withdrawn: _withdrawn,

@@ -20,6 +20,11 @@ class Disconnected:
 
 
 @dataclass(frozen=True)
+class Rejected:
+    """The collector would not let us connect; this socket will not try again by itself."""
+
+
+@dataclass(frozen=True)
 class Got:
     """A message from the collector."""
 
@@ -54,7 +59,7 @@ class Tick:
     """Time passes; about once a second."""
 
 
-Event: TypeAlias = Connected | Disconnected | Got | Added | Withdrawn | Unreadable | Tick
+Event: TypeAlias = Connected | Disconnected | Rejected | Got | Added | Withdrawn | Unreadable | Tick
 
 
 @dataclass(frozen=True)

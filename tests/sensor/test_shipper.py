@@ -51,6 +51,14 @@ def test_a_silent_collector_is_left() -> None:
     assert not shipper.online
 
 
+def test_rejected_sensor_dials_again_in_case_it_has_been_allowed_since() -> None:
+    shipper = Shipper("s", "test", "boot")
+    shipper.step(ev.Rejected(), 0)
+    shipper.step(ev.Disconnected(), 0)
+    assert shipper.step(ev.Tick(), 4_000) == []
+    assert shipper.step(ev.Tick(), 5_000) == [ev.Reconnect()]
+
+
 def test_landed_chunk_is_asked_about_until_it_is_indexed() -> None:
     shipper, _ = online(1)
     key = manifest(1).key
