@@ -6,6 +6,8 @@ pub mod record;
 pub mod table;
 pub mod tcp;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use smallvec::SmallVec;
 
 use crate::layers::{Address, Class, Mac, Packet, ip_addr};
@@ -241,9 +243,15 @@ impl Session {
             added: Vec::new(),
             depth: 0,
         };
-        work(&mut self.parsers, &mut flow);
-        self.parsers.append(&mut flow.added);
-        self.parsers.truncate(MAX_PARSERS);
+        // Parsers do not panic; should one do so all the same, its session goes on without parsers and says so.
+        let parsers = &mut self.parsers;
+        let whole = catch_unwind(AssertUnwindSafe(|| work(parsers, &mut flow))).is_ok();
+        parsers.append(&mut flow.added);
+        parsers.truncate(MAX_PARSERS);
+        if !whole {
+            parsers.clear();
+            self.fields.text(&crate::protocol::ANOMALY, "decoder-fault");
+        }
     }
 
     fn ends(&self) -> Ends {

@@ -1,0 +1,176 @@
+//! Packets become the sessions they belong to: link layers, fragments, reassembly, time.
+
+mod common;
+
+use common::{ACK, CLIENT, Connection, FIN, PSH, Pcap, RST, SERVER, SYN, ethernet, ipv4, udp};
+use serde_json::Value;
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n01234567890123456789";
+/// md5 of the body above.
+const MD5: &str = "be497c2168e374f414a351c49379c01a";
+
+fn http(deliver: impl Fn(&Connection, &mut Pcap)) -> Value {
+    let mut pcap = Pcap::new(1);
+    let mut connection = Connection::new(80);
+    connection.open(&mut pcap);
+    let request = connection.send(true, PSH | ACK, b"GET /a HTTP/1.1\r\nHost: h.example\r\n\r\n");
+    pcap.frame(50, &request);
+    deliver(&connection, &mut pcap);
+    let (mut documents, _) = pcap.decode();
+    assert_eq!(documents.len(), 1);
+    documents.remove(0)
+}
+
+fn piece(connection: &Connection, from: usize, to: usize) -> Vec<u8> {
+    connection.at(false, from as i64, PSH | ACK, &ANSWER[from..to])
+}
+
+#[test]
+fn out_of_order_and_repeated_segments_give_the_same_body() {
+    let orders: [&[(usize, usize)]; 4] = [
+        &[(0, 59)],
+        &[(0, 10), (40, 59), (10, 40)],
+        &[(30, 59), (0, 30), (0, 59)],
+        &[(0, 20), (10, 45), (5, 15), (40, 59)],
+    ];
+    for order in orders {
+        let document = http(|connection, pcap| {
+            for (ms, (from, to)) in order.iter().enumerate() {
+                pcap.frame(60 + ms as u64, &piece(connection, *from, *to));
+            }
+        });
+        assert_eq!(document["http"]["md5"][0], MD5, "{order:?}");
+        assert_eq!(document["server"]["bytes"], 59, "each byte once: {order:?}");
+        assert!(document.get("anomaly").is_none(), "{order:?}");
+    }
+}
+
+#[test]
+fn a_lost_segment_is_named_and_what_came_before_it_kept() {
+    let document = http(|connection, pcap| {
+        pcap.frame(60, &piece(connection, 0, 20));
+        pcap.frame(61, &piece(connection, 40, 59));
+    });
+    assert_eq!(document["anomaly"][0], "tcp-gap");
+    assert_eq!(document["http"]["host"][0], "h.example");
+    assert_eq!(document["network"]["packets"], 6);
+}
+
+fn one_udp(linktype: u32, frame: &[u8]) -> Value {
+    let (mut documents, _) = Pcap::new(linktype).frame(0, frame).decode();
+    assert_eq!(documents.len(), 1);
+    documents.remove(0)
+}
+
+#[test]
+fn every_link_layer_leads_to_the_same_ends() {
+    let packet = ipv4(CLIENT, SERVER, 17, 0, &udp(5000, 9, b"hello"));
+    let sll = [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0][..], &packet].concat();
+    let sll2 = [&[8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0][..], &packet].concat();
+    let tagged = ethernet(0x88a8, &[&[0, 5, 0x81, 0, 0, 7, 8, 0][..], &packet].concat());
+    let frames = [
+        (1, ethernet(0x0800, &packet)),
+        (1, tagged),
+        (101, packet.clone()),
+        (228, packet.clone()),
+        (113, sll),
+        (276, sll2),
+        (0, [&[2, 0, 0, 0][..], &packet].concat()),
+        (108, [&[0, 0, 0, 2][..], &packet].concat()),
+    ];
+    for (linktype, frame) in &frames {
+        let document = one_udp(*linktype, frame);
+        assert_eq!(document["source"]["ip"], "192.0.2.1", "link type {linktype}");
+        assert_eq!(document["destination"]["port"], 9, "link type {linktype}");
+        assert_eq!(document["client"]["bytes"], 5, "link type {linktype}");
+    }
+    let document = one_udp(1, &frames[1].1);
+    assert_eq!(document["network"]["vlan"]["id"], serde_json::json!([5, 7]));
+    assert_eq!(document["dot1ad"]["id"], serde_json::json!([5]));
+}
+
+#[test]
+fn ipv6_extension_headers_are_passed() {
+    let datagram = udp(5000, 9, b"hello");
+    let mut packet = vec![0x60, 0, 0, 0, 0, 8 + datagram.len() as u8, 0, 64];
+    packet.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    packet.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+    packet.extend([17, 0, 1, 4, 0, 0, 0, 0]);
+    packet.extend(datagram);
+    let document = one_udp(1, &ethernet(0x86dd, &packet));
+    assert_eq!(document["source"]["ip"], "2001:db8::1");
+    assert_eq!(document["ipProtocol"], 17);
+    assert_eq!(document["client"]["bytes"], 5);
+}
+
+#[test]
+fn fragments_in_any_order_are_one_datagram_with_all_its_records() {
+    let datagram = udp(5000, 9, &[b'x'; 40]);
+    let (first, second) = datagram.split_at(24);
+    let one = ethernet(0x0800, &ipv4(CLIENT, SERVER, 17, 0x2000, first));
+    let two = ethernet(0x0800, &ipv4(CLIENT, SERVER, 17, 3, second));
+    for order in [[&one, &two], [&two, &one]] {
+        let (documents, summary) = Pcap::new(1).frame(0, order[0]).frame(1, order[1]).decode();
+        assert_eq!(documents.len(), 1);
+        assert_eq!(documents[0]["client"]["bytes"], 40);
+        assert_eq!(documents[0]["packetPos"].as_array().map(Vec::len), Some(2));
+        assert!(summary.anomalies.is_empty());
+    }
+    let (_, summary) = Pcap::new(1).frame(0, &one).decode();
+    assert_eq!(summary.anomalies["ip-fragments-incomplete"], 1);
+}
+
+#[test]
+fn a_closed_connection_and_its_successor_are_two_sessions() {
+    let mut pcap = Pcap::new(1);
+    for start in [0, 1000] {
+        let mut connection = Connection::new(80);
+        connection.open(&mut pcap);
+        for (ms, (client, flags)) in [(true, FIN | ACK), (false, FIN | ACK), (true, ACK)].into_iter().enumerate() {
+            let frame = connection.send(client, flags, b"");
+            pcap.frame(start + 100 + ms as u64, &frame);
+        }
+    }
+    let (documents, _) = pcap.decode();
+    assert_eq!(documents.len(), 2);
+    assert_ne!(documents[0]["id"], documents[1]["id"]);
+    assert_eq!(documents[0]["tcpflags"]["fin"], 2);
+}
+
+#[test]
+fn a_long_session_is_split_into_segments_of_one_root() {
+    let mut pcap = Pcap::new(1);
+    let mut connection = Connection::new(80);
+    connection.open(&mut pcap);
+    for minute in 1..30 {
+        let frame = connection.send(true, PSH | ACK, b"x");
+        pcap.frame(minute * 60_000, &frame);
+    }
+    let (documents, _) = pcap.decode();
+    assert!(documents.len() > 1);
+    let packets: i64 = documents.iter().filter_map(|d| d["network"]["packets"].as_i64()).sum();
+    assert_eq!(packets, 32, "each packet is in one segment");
+    for (number, document) in documents.iter().enumerate() {
+        assert_eq!(document["rootId"], documents[0]["id"]);
+        assert_eq!(document["segmentCnt"], number as i64 + 1);
+    }
+}
+
+#[test]
+fn a_syn_ack_that_comes_first_was_sent_by_the_destination() {
+    let mut connection = Connection::new(80);
+    connection.send(true, SYN, b"");
+    let answer = connection.send(false, SYN | ACK, b"");
+    let reset = connection.send(true, RST, b"");
+    let (documents, _) = Pcap::new(1).frame(0, &answer).frame(1, &reset).decode();
+    assert_eq!(documents[0]["source"]["ip"], "192.0.2.1");
+    assert_eq!(documents[0]["destination"]["packets"], 1);
+}
+
+#[test]
+fn idle_udp_becomes_another_session() {
+    let frame = ethernet(0x0800, &ipv4(CLIENT, SERVER, 17, 0, &udp(5000, 9, b"hello")));
+    let other = ethernet(0x0800, &ipv4(CLIENT, SERVER, 17, 0, &udp(6000, 9, b"hello")));
+    let (documents, _) = Pcap::new(1).frame(0, &frame).frame(90_000, &other).frame(90_001, &frame).decode();
+    assert_eq!(documents.len(), 3);
+}
