@@ -89,7 +89,17 @@ impl Field {
         count: Count,
         help: &'static str,
     ) -> Field {
-        Field { expression, document, kind, shape, count, help, aliases: &[], any_of: &[], index: AtomicU16::new(UNSET) }
+        Field {
+            expression,
+            document,
+            kind,
+            shape,
+            count,
+            help,
+            aliases: &[],
+            any_of: &[],
+            index: AtomicU16::new(UNSET),
+        }
     }
 
     /// A field with one value at most.
@@ -130,6 +140,15 @@ impl Field {
     /// The same field with further names in expressions.
     pub const fn aliases(self, aliases: &'static [&'static str]) -> Field {
         Field { aliases, ..self }
+    }
+
+    /// Document's name of the number of values, if it is told.
+    pub fn count_name(&self) -> Option<String> {
+        match self.count {
+            Count::No => None,
+            Count::Cnt => Some(format!("{}Cnt", self.document)),
+            Count::EcsCnt => Some(format!("{}-cnt", self.document)),
+        }
     }
 
     /// The first part of the document's name (`http` of `http.uri`), or the whole.

@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList};
 
 use crate::capture;
 use crate::catalogue::{self, Catalogue};
-use crate::field::{Count, Field, Kind, Shape};
+use crate::field::{Field, Kind, Shape};
 use crate::output;
 use crate::pipeline::Decoder;
 use crate::session::record::{Origin, Record};
@@ -174,37 +174,87 @@ impl Table {
 #[pyfunction]
 fn fields(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     let catalogue = catalogue::get();
+    let objects: Vec<&str> = catalogue.fields.iter().filter(|f| f.kind == Kind::Object).map(|f| f.head()).collect();
     let list = PyList::empty(py);
     for field in catalogue.fields.iter().chain(&catalogue.virtuals) {
-        list.append(describe(py, field)?)?;
+        let in_object = objects.contains(&field.head());
+        list.append(describe(py, field, in_object)?)?;
+        // Elsewhere a count is the length of its list; objects are flattened, so their counts have columns.
+        if in_object && let Some(count) = field.count_name() {
+            list.append(describe_count(py, field, count)?)?;
+        }
     }
     Ok(list)
 }
 
-fn describe<'py>(py: Python<'py>, field: &Field) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
+/// What `FieldInfo` of the stub says of a field.
+struct Info<'a> {
+    expression: &'a str,
+    document: Option<&'a str>,
+    group: &'a str,
+    kind: &'a str,
+    multi: bool,
+    count: Option<String>,
+    help: &'a str,
+    table: Option<&'a str>,
+    column: Option<&'a str>,
+    aliases: &'a [&'a str],
+    any_of: &'a [&'a str],
+}
+
+impl Info<'_> {
+    fn dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        dict.set_item("expression", self.expression)?;
+        dict.set_item("document", self.document)?;
+        dict.set_item("group", self.group)?;
+        dict.set_item("kind", self.kind)?;
+        dict.set_item("multi", self.multi)?;
+        dict.set_item("count", &self.count)?;
+        dict.set_item("help", self.help)?;
+        dict.set_item("table", self.table)?;
+        dict.set_item("column", self.column)?;
+        dict.set_item("aliases", self.aliases)?;
+        dict.set_item("any_of", self.any_of)?;
+        Ok(dict)
+    }
+}
+
+fn describe<'py>(py: Python<'py>, field: &Field, in_object: bool) -> PyResult<Bound<'py, PyDict>> {
     let is_virtual = !field.any_of.is_empty();
-    let table = if is_virtual { None } else { Some(Catalogue::table(field)) };
-    let object = field.kind == Kind::Object;
-    let group = table.filter(|t| *t != "sessions").unwrap_or("general");
-    let count = match field.count {
-        Count::No => None,
-        Count::Cnt => Some(format!("{}Cnt", field.document)),
-        Count::EcsCnt => Some(format!("{}-cnt", field.document)),
-    };
-    let in_object = catalogue::get().fields.iter().any(|f| f.kind == Kind::Object && f.document == field.head());
-    dict.set_item("expression", field.expression)?;
-    dict.set_item("document", if is_virtual { None } else { Some(field.document) })?;
-    dict.set_item("group", group)?;
-    dict.set_item("kind", field.kind.name())?;
-    dict.set_item("multi", field.shape != Shape::One || in_object)?;
-    dict.set_item("count", count)?;
-    dict.set_item("help", field.help)?;
-    dict.set_item("table", table.filter(|_| !object))?;
-    dict.set_item("column", if is_virtual || object { None } else { Some(field.document) })?;
-    dict.set_item("aliases", field.aliases)?;
-    dict.set_item("any_of", field.any_of)?;
-    Ok(dict)
+    let table = (!is_virtual).then(|| Catalogue::table(field));
+    let has_column = !is_virtual && field.kind != Kind::Object;
+    Info {
+        expression: field.expression,
+        document: (!is_virtual).then_some(field.document),
+        group: table.filter(|t| *t != "sessions").unwrap_or("general"),
+        kind: field.kind.name(),
+        multi: field.shape != Shape::One || in_object,
+        count: field.count_name(),
+        help: field.help,
+        table: table.filter(|_| has_column),
+        column: has_column.then_some(field.document),
+        aliases: field.aliases,
+        any_of: field.any_of,
+    }
+    .dict(py)
+}
+
+fn describe_count<'py>(py: Python<'py>, field: &Field, count: String) -> PyResult<Bound<'py, PyDict>> {
+    Info {
+        expression: &format!("{}.cnt", field.expression),
+        document: Some(&count),
+        group: field.head(),
+        kind: Kind::Integer.name(),
+        multi: field.kind != Kind::Object || field.document != field.head(),
+        count: None,
+        help: &format!("Number of: {}", field.help),
+        table: Some(field.head()),
+        column: Some(&count),
+        aliases: &[],
+        any_of: &[],
+    }
+    .dict(py)
 }
 
 /// Packets read back by position.

@@ -114,6 +114,10 @@ struct Table {
     /// Catalogue index of each column's field.
     fields: Vec<u16>,
     columns: Vec<Column>,
+    /// Of a member of objects that is counted: how many each object had.
+    counts: Vec<Option<Column>>,
+    /// Of a table of objects: how many the session has.
+    objects: Option<(String, Int64Builder, i64)>,
     touched: Vec<bool>,
 }
 
@@ -124,13 +128,21 @@ impl Table {
             (0..catalogue.fields.len() as u16).filter(|&i| layout.place[usize::from(i)] == name).collect();
         let in_object = layout.object_tables.contains(&name);
         let columns = fields.iter().map(|&i| Column::new(catalogue.fields[usize::from(i)], in_object)).collect();
+        let counted = |i: &u16| in_object && catalogue.fields[usize::from(*i)].count_name().is_some();
+        let counts = fields.iter().map(|i| counted(i).then(|| Column::Ints(ListBuilder::new(Int64Builder::new()))));
+        let counts = counts.collect();
+        let objects = catalogue.fields.iter().find(|f| f.kind == Kind::Object && f.document == name);
+        let objects = objects.and_then(|f| Some((f.count_name()?, Int64Builder::new(), 0)));
         let touched = vec![false; fields.len()];
-        Table { ids: StringBuilder::new(), with_id: name != "sessions", fields, columns, touched }
+        Table { ids: StringBuilder::new(), with_id: name != "sessions", fields, columns, counts, objects, touched }
     }
 
     fn add(&mut self, index: u16, values: &Values) {
         if let Ok(at) = self.fields.binary_search(&index) {
             self.columns[at].add(values);
+            if let Some(counts) = &mut self.counts[at] {
+                counts.add(&Values::Ints(vec![values.len() as i64]));
+            }
             self.touched[at] = true;
         }
     }
@@ -139,8 +151,15 @@ impl Table {
         if self.with_id {
             self.ids.append_value(id);
         }
-        for (column, touched) in self.columns.iter_mut().zip(&mut self.touched) {
-            column.finish_row(std::mem::take(touched));
+        for ((column, count), touched) in self.columns.iter_mut().zip(&mut self.counts).zip(&mut self.touched) {
+            let touched = std::mem::take(touched);
+            column.finish_row(touched);
+            if let Some(count) = count {
+                count.finish_row(touched);
+            }
+        }
+        if let Some((_, builder, number)) = &mut self.objects {
+            builder.append_value(std::mem::take(number));
         }
     }
 
@@ -150,8 +169,15 @@ impl Table {
         if self.with_id {
             columns.push(("id".into(), Arc::new(self.ids.finish())));
         }
-        for (index, column) in self.fields.iter().zip(self.columns) {
-            columns.extend(column.finish(catalogue.fields[usize::from(*index)].document));
+        for ((index, column), count) in self.fields.iter().zip(self.columns).zip(self.counts) {
+            let field = catalogue.fields[usize::from(*index)];
+            columns.extend(column.finish(field.document));
+            if let (Some(count), Some(name)) = (count, field.count_name()) {
+                columns.extend(count.finish(&name));
+            }
+        }
+        if let Some((name, mut builder, _)) = self.objects {
+            columns.push((name, Arc::new(builder.finish())));
         }
         batch(columns)
     }
@@ -201,6 +227,13 @@ pub fn tables(records: &[Record]) -> Result<BTreeMap<&'static str, RecordBatch>,
 fn spread(fields: &Fields, layout: &Layout, tables: &mut BTreeMap<&'static str, Table>, row: &mut Vec<&'static str>) {
     for (index, values) in fields.entries() {
         if let Values::Objects(list) = values {
+            let field = catalogue::get().fields[usize::from(*index)];
+            if field.head() == field.document {
+                let table = tables.entry(field.document).or_insert_with(|| Table::new(field.document, layout));
+                if let Some((_, _, number)) = &mut table.objects {
+                    *number = list.len() as i64;
+                }
+            }
             list.iter().for_each(|object| spread(object, layout, tables, row));
             continue;
         }

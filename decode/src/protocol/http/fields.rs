@@ -32,7 +32,7 @@ fields! {
             .counted(Count::No);
     REQUEST_HEADER_VALUE =
         Field::list("http.hasheader.src.value", "http.requestHeaderValue", LowerTerm, "Values of headers in requests");
-    REQUEST_REFERER = Field::set("http.referer", "http.request-referer", Term, "Referer headers");
+    REQUEST_REFERER = Field::set("http.referer", "http.request-referer", Term, "Referer headers").aliases(&["http.request.referer"]);
     RESPONSE_HEADER = Field::set("http.hasheader.dst", "http.responseHeader", LowerTerm, "Headers in responses");
     RESPONSE_HEADER_FIELD =
         Field::list("http.header.response.field", "http.responseHeaderField", LowerTerm, "Headers, one a value")
@@ -40,7 +40,7 @@ fields! {
     RESPONSE_HEADER_VALUE =
         Field::list("http.hasheader.dst.value", "http.responseHeaderValue", LowerTerm, "Values of headers in responses");
     RESPONSE_LOCATION =
-        Field::set("http.location", "http.response-location", Term, "Location headers").counted(Count::No);
+        Field::set("http.location", "http.response-location", Term, "Location headers").counted(Count::No).aliases(&["http.response.location"]);
     SERVER_VERSION = Field::set("http.version.dst", "http.serverVersion", Term, "Versions in responses");
     SHA256 = Field::set("http.sha256", "http.sha256", LowerTerm, "SHA-256 of bodies");
     STATUS_CODE = Field::set("http.statuscode", "http.statuscode", Integer, "Status codes");
