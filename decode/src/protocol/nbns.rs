@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::reader::Reader;
+use super::reader::{Reader, chunks};
 use super::{Flow, Protocol, Signature, each};
 use crate::field::{Field, Kind};
 
@@ -91,8 +91,8 @@ fn record(flow: &mut Flow<'_>, reader: &mut Reader<'_>) -> Option<()> {
     flow.fields.bytes(&HOST, &host);
     flow.fields.bytes(&NAME, &host);
     if kind == NB {
-        for [_, _, address @ ..] in value.as_chunks::<6>().0 {
-            flow.fields.ip(&IPS, Ipv4Addr::from(*address).into());
+        for [_, _, a, b, c, d] in chunks(value) {
+            flow.fields.ip(&IPS, Ipv4Addr::new(a, b, c, d).into());
         }
     }
     Some(())
@@ -121,12 +121,8 @@ fn name(reader: &mut Reader<'_>) -> Option<Vec<u8>> {
 fn label(reader: &mut Reader<'_>) -> Option<Vec<u8>> {
     let letters = reader.u8().filter(|length| *length == LABEL).and_then(|length| reader.take(usize::from(length)))?;
     let nibble = |letter: u8| letter.checked_sub(b'A').filter(|n| *n < 16);
-    let bytes: Vec<u8> = letters
-        .as_chunks::<2>()
-        .0
-        .iter()
-        .map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?))
-        .collect::<Option<_>>()?;
+    let pair = |[high, low]: [u8; 2]| Some(nibble(high)? << 4 | nibble(low)?);
+    let bytes: Vec<u8> = chunks(letters).map(pair).collect::<Option<_>>()?;
     let text = bytes.get(..15)?;
     let padding = |byte: &u8| *byte <= b' ';
     let start = text.iter().position(|b| !padding(b)).unwrap_or(text.len());

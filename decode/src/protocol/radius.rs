@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::reader::{Reader, mac};
+use super::reader::{Reader, chunks, mac};
 use super::{Flow, Protocol, Signature, each};
 use crate::field::{Count, Field, Kind};
 
@@ -122,7 +122,7 @@ fn station(value: &[u8]) -> Option<String> {
     if digits.len() != 12 || value.len() > 17 {
         return None;
     }
-    let address: Vec<u8> = digits.as_chunks::<2>().0.iter().map(|[high, low]| high << 4 | low).collect();
+    let address: Vec<u8> = chunks(&digits).map(|[high, low]| high << 4 | low).collect();
     Some(mac(&address))
 }
 

@@ -91,6 +91,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The whole arrays of `N` bytes that `bytes` begins with, one after the other.
+pub fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
+    bytes.chunks_exact(N).filter_map(|chunk| chunk.try_into().ok())
+}
+
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 fn push_hex(text: &mut String, byte: u8) {
@@ -130,6 +135,11 @@ mod tests {
         assert_eq!(reader.u8(), Some(3));
         assert!(reader.is_empty());
         assert_eq!(Reader::at(&[1], 9).u8(), None);
+    }
+
+    #[test]
+    fn arrays_leave_out_an_incomplete_end() {
+        assert_eq!(chunks(&[1, 2, 3, 4, 5]).collect::<Vec<[u8; 2]>>(), [[1, 2], [3, 4]]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::name::Name;
 use super::numbers;
-use crate::protocol::reader::{Reader, hex};
+use crate::protocol::reader::{Reader, chunks, hex};
 
 /// `RRSIG type-covered algorithm labels ttl expiration inception key-tag signer`; the signature itself is left out.
 pub fn rrsig(reader: &mut Reader<'_>) -> Option<String> {
@@ -71,13 +71,13 @@ pub fn service(name: &str, reader: &mut Reader<'_>, end: usize) -> Option<String
 
 fn parameter(text: &mut String, key: u16, value: &[u8]) {
     match key {
-        0 => list(text, "mandatory", value.as_chunks::<2>().0.iter().map(|k| key_name(u16::from_be_bytes(*k)))),
+        0 => list(text, "mandatory", chunks(value).map(u16::from_be_bytes).map(key_name)),
         1 => list(text, "alpn", strings(value).map(|s| String::from_utf8_lossy(s).into_owned())),
         2 => text.push_str("no-default-alpn"),
-        3 => list(text, "port", value.as_chunks::<2>().0.iter().map(|p| u16::from_be_bytes(*p))),
-        4 => list(text, "ipv4hint", value.as_chunks::<4>().0.iter().map(|ip| Ipv4Addr::from(*ip))),
+        3 => list(text, "port", chunks(value).map(u16::from_be_bytes)),
+        4 => list(text, "ipv4hint", chunks::<4>(value).map(Ipv4Addr::from)),
         5 => list(text, "ech", [STANDARD.encode(value)].into_iter()),
-        6 => list(text, "ipv6hint", value.as_chunks::<16>().0.iter().map(|ip| Ipv6Addr::from(*ip))),
+        6 => list(text, "ipv6hint", chunks::<16>(value).map(Ipv6Addr::from)),
         7 => list(text, "dohpath", [String::from_utf8_lossy(value)].into_iter()),
         _ => list(text, &key_name(key), [hex(value)].into_iter()),
     }

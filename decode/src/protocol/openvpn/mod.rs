@@ -36,11 +36,11 @@ fn sized(data: &[u8], plain: usize) -> bool {
 
 /// The size of the MAC and what belongs to it, if this is a reset.
 fn reset(data: &[u8]) -> Option<usize> {
-    let (plain, fits) = match data.first()? {
+    let (plain, fits) = match *data.first()? {
         // Nothing to acknowledge yet, and the first packet.
-        &CLIENT_V2 => (CLIENT, data.ends_with(&[0; 5])),
+        CLIENT_V2 => (CLIENT, data.ends_with(&[0; 5])),
         // The client's first packet is acknowledged: count, packet, session; then comes the server's first.
-        &SERVER_V2 => {
+        SERVER_V2 => {
             let end = data.get(data.len().saturating_sub(SERVER - 9)..)?;
             (SERVER, data.ends_with(&[0; 4]) && end.starts_with(&[1, 0, 0, 0, 0]))
         }
