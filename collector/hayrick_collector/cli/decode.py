@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise MissingExtraError("collector", "hayrick-decode") from error
     try:
-        decoding = hayrick_decode.decode(args.file, node=args.node, file=args.file, tags=tuple(args.tag))
+        decoding = hayrick_decode.decode(args.file, node=args.node, tags=tuple(args.tag))
     except (OSError, ValueError) as error:
         raise CaptureError(f"{args.file}: {_reason(error)}") from error
     output = sys.stdout.buffer
