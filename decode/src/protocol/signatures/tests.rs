@@ -47,6 +47,10 @@ fn first_bytes_name_udp_protocols() {
         ("wireguard", 51820, &hello),
         ("ssdp", 1900, b"M-SEARCH * HTTP/1.1\r\n"),
         ("syslog", 514, b"<191>x"),
+        ("netflow", 2055, &[&b"\0\x05\0\x01"[..], &[0; 68]].concat()),
+        ("netflow", 2055, &[&b"\0\x09\0\x01"[..], &[7; 16], &[0, 0, 0, 8, 1, 0, 0, 1]].concat()),
+        ("ipfix", 4739, &[&b"\0\x0a\0\x18"[..], &[7; 12], &[0, 2, 0, 8, 1, 0, 0, 1]].concat()),
+        ("sflow", 6343, &[&b"\0\0\0\x05\0\0\0\x01"[..], &[0; 20]].concat()),
         ("coap", 5683, b"\x44\x01\x12\x34abcd"),
     ];
     cases.iter().for_each(|(name, port, data)| named(Transport::Udp, *port, data, name));
@@ -97,6 +101,9 @@ fn no_check_panics_on_short_or_odd_data() {
         database::mongo,
         database::memcached,
         udp::wireguard,
+        udp::netflow,
+        udp::ipfix,
+        udp::sflow,
         udp::syslog,
         udp::ws_discovery,
         udp::tracker,

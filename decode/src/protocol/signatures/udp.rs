@@ -1,8 +1,42 @@
 //! Checks of a first datagram, where a prefix alone would name too much.
 
-use super::tcp::{contains, syslog_priority};
+use super::tcp::{be32, contains, syslog_priority};
 use crate::protocol::Flow;
 use crate::protocol::reader::Reader;
+
+/// A header, then records: all of one size in versions 1, 5 and 7; sets with their own length in version 9.
+pub fn netflow(_: &Flow<'_>, data: &[u8]) -> bool {
+    let mut reader = Reader::new(data);
+    let (Some(version), Some(count)) = (reader.u16(), reader.u16().map(usize::from)) else { return false };
+    let (header, record) = match version {
+        1 => (16, 52),
+        5 => (24, 48),
+        7 => (24, 52),
+        9 => {
+            let set = Reader::at(data, 22).u16().map(usize::from);
+            return count > 0 && set.is_some_and(|n| n >= 4 && n + 20 <= data.len());
+        }
+        _ => return false,
+    };
+    (1..=30).contains(&count) && (header + 20..=header + 30 * record).contains(&data.len())
+}
+
+/// A message with its own length, and a set in it.
+pub fn ipfix(_: &Flow<'_>, data: &[u8]) -> bool {
+    let length = Reader::at(data, 2).u16().map(usize::from);
+    let set = Reader::at(data, 18).u16().map(usize::from);
+    length == Some(data.len()) && set.is_some_and(|n| n >= 4 && n + 16 <= data.len())
+}
+
+/// Version 5, an agent's address of either kind, and samples.
+pub fn sflow(_: &Flow<'_>, data: &[u8]) -> bool {
+    let address = match be32(data, 4) {
+        Some(1) => 4,
+        Some(2) => 16,
+        _ => return false,
+    };
+    be32(data, 8 + address + 12).is_some_and(|samples| samples <= 256)
+}
 
 /// Both handshake messages are of one size.
 pub fn wireguard(_: &Flow<'_>, data: &[u8]) -> bool {
