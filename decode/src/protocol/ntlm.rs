@@ -14,17 +14,23 @@ pub static PROTOCOL: Protocol =
 
 const MAGIC: &[u8] = b"NTLMSSP\0";
 const UNICODE: u32 = 0x0000_0001;
-const DOMAIN_GIVEN: u32 = 0x0000_1000;
-const HOST_GIVEN: u32 = 0x0000_2000;
 const VERSION_GIVEN: u32 = 0x0200_0000;
 
-/// Reads the NTLM message in `data`, if there is one (bare or inside SPNEGO); tells whether there was.
-pub fn find(flow: &mut Flow<'_>, data: &[u8]) -> bool {
-    let Some(at) = data.windows(MAGIC.len()).position(|window| window == MAGIC) else { return false };
-    message(flow, &data[at..]).is_some()
+/// Who logs on, as the last of the three messages tells.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Logon {
+    pub domain: String,
+    pub user: String,
+    pub host: String,
 }
 
-fn message(flow: &mut Flow<'_>, data: &[u8]) -> Option<()> {
+/// Reads the NTLM message in `data`, if there is one (bare or inside SPNEGO).
+pub fn find(flow: &mut Flow<'_>, data: &[u8]) -> Option<Logon> {
+    let at = data.windows(MAGIC.len()).position(|window| window == MAGIC)?;
+    message(flow, &data[at..])
+}
+
+fn message(flow: &mut Flow<'_>, data: &[u8]) -> Option<Logon> {
     let kind = u32_at(data, 8)?;
     if !(1..=3).contains(&kind) {
         return None;
@@ -34,33 +40,37 @@ fn message(flow: &mut Flow<'_>, data: &[u8]) -> Option<()> {
     match kind {
         1 => {
             let flags = u32_at(data, 12)?;
-            text_if(flow, &DOMAIN, data, 16, flags & DOMAIN_GIVEN != 0, false);
-            text_if(flow, &HOST, data, 24, flags & HOST_GIVEN != 0, false);
+            // The flags that announce these two are not to be relied on.
+            name(flow, &DOMAIN, data, 16, false);
+            name(flow, &HOST, data, 24, false);
             version(flow, data, flags, 32);
         }
         2 => {
             let flags = u32_at(data, 20)?;
-            text_if(flow, &TARGET, data, 12, true, flags & UNICODE != 0);
+            name(flow, &TARGET, data, 12, flags & UNICODE != 0);
             version(flow, data, flags, 48);
         }
-        _ => authenticate(flow, data),
+        _ => return Some(authenticate(flow, data)),
     }
-    Some(())
+    None
 }
 
-fn authenticate(flow: &mut Flow<'_>, data: &[u8]) {
+fn authenticate(flow: &mut Flow<'_>, data: &[u8]) -> Logon {
     let flags = u32_at(data, 60).unwrap_or(UNICODE);
-    let unicode = flags & UNICODE != 0;
-    text_if(flow, &DOMAIN, data, 28, true, unicode);
-    if let Some(user) = buffer(data, 36) {
-        flow.user(text(user, unicode).as_bytes());
+    let read = |at| buffer(data, at).map(|value| text(value, flags & UNICODE != 0)).unwrap_or_default();
+    let logon = Logon { domain: read(28), user: read(36), host: read(44) };
+    flow.fields.text(&DOMAIN, &logon.domain);
+    flow.fields.text(&HOST, &logon.host);
+    flow.user(logon.user.as_bytes());
+    // Old clients have no room for a version before the first name.
+    if [12, 20, 28, 36, 44].into_iter().filter_map(|at| u32_at(data, at + 4)).all(|offset| offset >= 72) {
+        version(flow, data, flags, 64);
     }
-    text_if(flow, &HOST, data, 44, true, unicode);
-    version(flow, data, flags, 64);
+    logon
 }
 
-fn text_if(flow: &mut Flow<'_>, field: &Field, data: &[u8], at: usize, given: bool, unicode: bool) {
-    if let Some(value) = buffer(data, at).filter(|_| given) {
+fn name(flow: &mut Flow<'_>, field: &Field, data: &[u8], at: usize, unicode: bool) {
+    if let Some(value) = buffer(data, at) {
         flow.fields.text(field, &text(value, unicode));
     }
 }
@@ -101,7 +111,7 @@ mod tests {
     fn harness(data: &[u8]) -> Harness {
         let mut harness = Harness::new(Transport::Tcp, 445);
         harness.with(|flow| {
-            find(flow, data);
+            drop(find(flow, data));
         });
         harness
     }
