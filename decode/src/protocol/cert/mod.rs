@@ -45,7 +45,7 @@ pub fn add(flow: &mut Flow<'_>, der: &[u8]) {
     let hash = mac(&Sha1::digest(der));
     let known =
         |cert: &Fields| matches!(cert.get(&HASH), Some(Values::Texts(t)) if t.items.iter().any(|i| **i == *hash));
-    if flow.fields.objects_mut(&CERT).iter().any(|cert| known(cert)) {
+    if flow.fields.objects_mut(&CERT).iter().any(known) {
         return;
     }
     let mut cert = Fields::default();
