@@ -171,7 +171,9 @@ fn key(packet: &Packet<'_>) -> Key {
     if ends[0] > ends[1] {
         ends.swap(0, 1);
     }
-    Key { low: ends[0], high: ends[1], kind: (packet.class as u32) << 16 | number }
+    // Customers of one provider may use the same addresses; the directions of one session may have other inner tags.
+    let provider = packet.vlans.iter().filter(|(_, dot1ad)| *dot1ad).fold(0, |all, (id, _)| all << 16 | u32::from(*id));
+    Key { low: ends[0], high: ends[1], kind: (packet.class as u32) << 16 | number, provider }
 }
 
 /// Group management (IGMP, PIM): its messages belong together, whoever sent them, as the peer counts them.

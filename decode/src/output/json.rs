@@ -1,6 +1,7 @@
 //! Session documents: JSON in the peer's nesting, one object a line.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use crate::catalogue;
 use crate::field::{Count, Field, Shape};
@@ -66,9 +67,7 @@ impl Writer<'_> {
         match values {
             Values::Ints(list) => self.list(list, |out, v| number(*v, out)),
             Values::Texts(list) => self.list(&list.items, |out, v| string(v, out)),
-            Values::Ips(list) => self.list(list, |out, v| {
-                let _ = write!(out, "\"{v}\"");
-            }),
+            Values::Ips(list) => self.list(list, |out, v| address(*v, many, out)),
             Values::Bool(value) => {
                 let _ = write!(self.out, "{value}");
             }
@@ -151,6 +150,18 @@ impl Writer<'_> {
 
 fn number(value: i64, out: &mut String) {
     out.push_str(itoa::Buffer::new().format(value));
+}
+
+/// Lists tell IPv6 addresses with all their digits, single values do not: the peer's documents do so, and both are
+/// read alike.
+fn address(value: IpAddr, full: bool, out: &mut String) {
+    let _ = match value {
+        IpAddr::V6(v6) if full => {
+            let [a, b, c, d, e, f, g, h] = v6.segments();
+            write!(out, "\"{a:04x}:{b:04x}:{c:04x}:{d:04x}:{e:04x}:{f:04x}:{g:04x}:{h:04x}\"")
+        }
+        _ => write!(out, "\"{value}\""),
+    };
 }
 
 /// Appends `text` as a JSON string.

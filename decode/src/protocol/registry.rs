@@ -123,9 +123,9 @@ impl Registry {
         r
     }
 
-    /// Whether a protocol is known by this EtherType (or service access point).
+    /// Whether a protocol is known by this EtherType (or service access point: OSI's).
     pub fn knows_ethernet(&self, service: u16) -> bool {
-        self.ethernet.iter().any(|(known, _)| *known == service)
+        service == 0xfe || self.ethernet.iter().any(|(known, _)| *known == service)
     }
 
     /// Runs every signature that fits `data` at the session's transport.

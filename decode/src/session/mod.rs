@@ -113,7 +113,7 @@ impl Session {
             tcp: (packet.class == Class::Tcp).then(Box::default),
             protocols: Vec::new(),
             has_payload8: match packet.class {
-                Class::Tcp | Class::Sctp => true,
+                Class::Tcp => true,
                 Class::Udp => !is_dhcp([packet.source_port, packet.destination_port]),
                 _ => false,
             },
@@ -221,8 +221,9 @@ impl Session {
         if data.is_empty() {
             return;
         }
-        if side.payload8.is_empty() && self.has_payload8 {
-            side.payload8.extend_from_slice(&data[..data.len().min(8)]);
+        if self.has_payload8 && side.payload8.len() < 8 && side.offset < 8 {
+            let wanted = 8 - side.payload8.len();
+            side.payload8.extend_from_slice(&data[..data.len().min(wanted)]);
         }
         let first = !std::mem::replace(&mut side.classified, true);
         self.with_flow(direction, |parsers, flow| {

@@ -7,13 +7,15 @@ use hashbrown::HashTable;
 use super::Session;
 use crate::layers::Address;
 
-/// What tells sessions apart: both ends in a fixed order, and the protocol.
+/// What tells sessions apart: both ends in a fixed order, the protocol, the provider's VLAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     pub low: (Address, u16),
     pub high: (Address, u16),
     /// Class and protocol number or EtherType.
     pub kind: u32,
+    /// 802.1ad tags.
+    pub provider: u32,
 }
 
 const NONE: u32 = u32::MAX;

@@ -9,6 +9,8 @@ use super::reader::Reader;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status, diameter};
 use crate::field::{Count, Field, Kind};
 use crate::limits::MAX_MESSAGE;
+use crate::session::fields::{DESTINATION_PAYLOAD8, SOURCE_PAYLOAD8};
+use crate::session::record::hex;
 
 use Kind::{Integer, Term};
 
@@ -85,12 +87,12 @@ impl Sctp {
         let data = chunk.get(DATA_HEAD..)?;
         flow.fields.int(&PROTOCOL_ID, i64::from(carried));
         if flags == FIRST | LAST {
-            message(flow, carried, data);
+            message(flow, self.direction, carried, data);
             return Some(());
         }
         self.hold(Fragment { number, flags, data: data.to_vec() });
         if let Some(whole) = join(&mut self.fragments, number) {
-            message(flow, carried, &whole);
+            message(flow, self.direction, carried, &whole);
         }
         Some(())
     }
@@ -130,7 +132,11 @@ fn join(held: &mut Vec<Fragment>, number: u32) -> Option<Vec<u8>> {
 }
 
 /// A user message, by the protocol that it says it carries.
-fn message(flow: &mut Flow<'_>, carried: u32, data: &[u8]) {
+fn message(flow: &mut Flow<'_>, direction: Direction, carried: u32, data: &[u8]) {
+    let first = if direction == Direction::Client { &SOURCE_PAYLOAD8 } else { &DESTINATION_PAYLOAD8 };
+    if !flow.fields.has(first) {
+        flow.fields.text(first, &hex(&data[..data.len().min(8)]));
+    }
     match carried {
         2 => sigtran::m2ua(flow, data),
         3 => sigtran::m3ua(flow, data),
