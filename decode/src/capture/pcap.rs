@@ -45,14 +45,19 @@ impl Pcap {
 
     /// Reads the record that begins at the source's place.
     pub fn record_at(&self, source: &mut impl Read, position: u64) -> io::Result<OwnedPacket> {
-        let mut header = vec![0; self.record];
-        source.read_exact(&mut header)?;
+        let fill = |source: &mut dyn Read, length: usize| {
+            let mut bytes = vec![0; length];
+            match source.read_exact(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(no_packet(position)),
+                done => done.map(|()| bytes),
+            }
+        };
+        let header = fill(source, self.record)?;
         let captured = self.order.u32(&header, 8) as usize;
         if captured > MAX_PACKET {
             return Err(no_packet(position));
         }
-        let mut data = vec![0; captured];
-        source.read_exact(&mut data)?;
+        let data = fill(source, captured)?;
         let (time_ns, wire_length) = (self.time_ns(&header), self.order.u32(&header, 12));
         Ok(OwnedPacket { time_ns, linktype: self.linktype, wire_length, data })
     }

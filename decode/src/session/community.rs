@@ -57,3 +57,24 @@ fn counterpart(protocol: u8, kind: u8) -> Option<u8> {
 fn icmp_one_way(protocol: u8, ports: (u16, u16)) -> bool {
     u8::try_from(ports.0).is_ok_and(|kind| counterpart(protocol, kind).is_none())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{icmp_ports, id};
+
+    fn of(source: &str, destination: &str, protocol: u8, ports: (u16, u16)) -> String {
+        id(source.parse().expect("an address"), destination.parse().expect("an address"), protocol, ports)
+    }
+
+    /// From the standard's published baseline.
+    #[test]
+    fn ids_are_those_the_standard_publishes() {
+        let tcp = "1:LQU9qZlK+B5F3KDmev6m5PMibrg=";
+        assert_eq!(of("128.232.110.120", "66.35.250.204", 6, (34855, 80)), tcp);
+        assert_eq!(of("66.35.250.204", "128.232.110.120", 6, (80, 34855)), tcp);
+        assert_eq!(of("192.168.1.52", "8.8.8.8", 17, (54585, 53)), "1:d/FP5EW3wiY1vCndhwleRRKHowQ=");
+        let ping = "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=";
+        assert_eq!(of("192.168.0.89", "192.168.0.1", 1, icmp_ports(1, 8, 0)), ping);
+        assert_eq!(of("192.168.0.1", "192.168.0.89", 1, icmp_ports(1, 0, 0)), ping);
+    }
+}
