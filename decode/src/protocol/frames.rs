@@ -69,6 +69,16 @@ impl Frames {
             }
         }
     }
+
+    /// Shows what is left of messages that never became whole.
+    pub fn finish(&mut self, mut each: impl FnMut(&[u8])) {
+        for side in &mut self.sides {
+            let held = std::mem::take(&mut side.held);
+            if !held.is_empty() {
+                each(&held);
+            }
+        }
+    }
 }
 
 impl Side {

@@ -1,11 +1,9 @@
 //! SMTP: who sends what to whom, who logs on, the messages themselves, and what comes after STARTTLS.
 
-use base64::Engine;
-
-use super::http::uri::BASE64;
 use super::lines::{Line, Lines};
 use super::mail::{self, Message};
-use super::{Direction, Flow, Parser, Protocol, Signature, Status, ntlm};
+use super::sasl::Sasl;
+use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::limits::MAX_MESSAGE;
 
 pub static PROTOCOL: Protocol = Protocol {
@@ -44,22 +42,13 @@ enum State {
     #[default]
     Command,
     /// An answer in an AUTH exchange.
-    Auth(Auth),
+    Auth(Sasl),
     /// A message up to a line with a dot.
     Data,
     /// This many bytes of a message (BDAT); `true`: the last ones.
     Chunk(u64, bool),
     /// After STARTTLS: TLS, or, when somebody decrypted it, SMTP again.
     Tls,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Auth {
-    Plain,
-    LoginUser,
-    LoginPassword,
-    Ntlm,
-    Other,
 }
 
 #[derive(Default)]
@@ -120,37 +109,15 @@ impl Smtp {
 
     fn begin_auth(&mut self, flow: &mut Flow<'_>, arguments: &[u8]) {
         let mut words = arguments.splitn(2, |&b| b == b' ');
-        let scheme = words.next().unwrap_or_default().to_ascii_uppercase();
-        let auth = match &scheme[..] {
-            b"PLAIN" => Auth::Plain,
-            b"LOGIN" => Auth::LoginUser,
-            b"NTLM" | b"GSSAPI" | b"GSS-SPNEGO" => Auth::Ntlm,
-            _ => Auth::Other,
-        };
-        self.state = State::Auth(auth);
+        let sasl = Sasl::new(words.next().unwrap_or_default());
+        self.state = State::Auth(sasl);
         if let Some(first) = words.next() {
-            self.auth(flow, auth, first);
+            self.auth(flow, sasl, first);
         }
     }
 
-    fn auth(&mut self, flow: &mut Flow<'_>, auth: Auth, line: &[u8]) {
-        self.state = State::Command;
-        if line == b"*" {
-            return;
-        }
-        let Ok(decoded) = BASE64.decode(line.trim_ascii()) else { return };
-        match auth {
-            Auth::Plain => plain(flow, &decoded),
-            Auth::LoginUser => {
-                flow.user(&decoded);
-                self.state = State::Auth(Auth::LoginPassword);
-            }
-            Auth::Ntlm => {
-                ntlm::find(flow, &decoded);
-                self.state = State::Auth(auth);
-            }
-            Auth::LoginPassword | Auth::Other => {}
-        }
+    fn auth(&mut self, flow: &mut Flow<'_>, sasl: Sasl, line: &[u8]) {
+        self.state = sasl.client(flow, line).map_or(State::Command, State::Auth);
     }
 
     fn message_end(&mut self, flow: &mut Flow<'_>) {
@@ -160,11 +127,7 @@ impl Smtp {
 
     fn server_line(&mut self, flow: &mut Flow<'_>, line: &[u8]) {
         match (self.state, line.first_chunk::<3>()) {
-            (State::Auth(Auth::Ntlm), Some(b"334")) => {
-                if let Ok(decoded) = BASE64.decode(line[3..].trim_ascii()) {
-                    ntlm::find(flow, &decoded);
-                }
-            }
+            (State::Auth(sasl), Some(b"334")) => sasl.server(flow, &line[3..]),
             // The exchange is over, as the server sees it.
             (State::Auth(_), Some([b'2' | b'4' | b'5', _, _])) => self.state = State::Command,
             (State::Tls, Some([b'4' | b'5', _, _])) => self.state = State::Command,
@@ -210,13 +173,6 @@ fn path(text: &[u8]) -> &[u8] {
     match text.strip_prefix(b"<") {
         Some(inner) => inner.split(|&b| b == b'>').next().unwrap_or(inner),
         None => text.split(|&b| b == b' ').next().unwrap_or(text),
-    }
-}
-
-/// `authorisation NUL user NUL password`.
-pub fn plain(flow: &mut Flow<'_>, decoded: &[u8]) {
-    if let Some(user) = decoded.split(|&b| b == 0).nth(1) {
-        flow.user(user);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Mail messages, line by line, whatever protocol carries them: headers, and the files attached.
 
-mod address;
+pub mod address;
 pub mod header;
 mod mime;
 #[cfg(test)]
