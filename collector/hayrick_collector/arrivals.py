@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from hayrick_collector.backend import file_pieces
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.direct import DirectBackend
-from hayrick_collector.landing import Known, Landing, LandingSettings
+from hayrick_collector.landing import Inbox, Known, Landing, LandingSettings
 from hayrick_common.chunk import ChunkId
 from hayrick_common.errors import ConfigError
 from hayrick_common.keys import KeyPair, read_pair, write_pair
@@ -42,36 +43,33 @@ class CatalogSink:
 
 
 class Arrivals:
-    """The ways in that are open: the ZeroMQ landing, if the settings name an address for it."""
+    """The ways in that the settings open: the ZeroMQ landing, the inbox. `tasks` run until cancelled."""
 
-    def __init__(self, landing: Landing | None, task: asyncio.Task[None] | None) -> None:
+    def __init__(self, landing: Landing | None, inbox: Inbox | None) -> None:
         self._landing = landing
-        self.task = task
+        self._inbox = inbox
+        self.tasks = {asyncio.create_task(each.run()) for each in (landing, inbox) if each is not None}
 
     @classmethod
     @asynccontextmanager
     async def opened(cls, config: CollectorConfig, backend: DirectBackend) -> AsyncIterator[Arrivals]:
         """Open what the settings say; closes it at the end."""
-        if not config.landing.listen:
-            yield cls(None, None)
-            return
-        landing = Landing(
-            LandingSettings(config.data, config.landing.listen, collector_keys(config)), CatalogSink(backend)
-        )
-        _start(landing, config.landing.listen)
-        backend.pool.on_indexed = landing.indexed
-        task = asyncio.create_task(landing.run())
+        landing = _landing(config, backend) if config.landing.listen else None
+        inbox = Inbox(config.folder.inbox, lambda path: _take(backend, path)) if config.landing.inbox else None
+        arrivals = cls(landing, inbox)
         try:
-            yield cls(landing, task)
+            yield arrivals
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            await landing.close()
+            for task in arrivals.tasks:
+                task.cancel()
+            await asyncio.gather(*arrivals.tasks, return_exceptions=True)
+            if landing is not None:
+                await landing.close()
 
     def addresses(self) -> list[str]:
-        """Where sensors may dial, in words."""
-        return [f"sensors dial {self._landing.address}"] if self._landing else []
+        """Where captures may come in, in words."""
+        ways = [f"sensors dial {self._landing.address}"] if self._landing else []
+        return [*ways, *([f"captures dropped into {self._inbox.folder} are taken"] if self._inbox else [])]
 
 
 def collector_keys(config: CollectorConfig) -> KeyPair:
@@ -84,10 +82,18 @@ def collector_keys(config: CollectorConfig) -> KeyPair:
     return read_pair(config.folder.keys, KEY_NAME)
 
 
-def _start(landing: Landing, address: str) -> None:
+def _landing(config: CollectorConfig, backend: DirectBackend) -> Landing:
     import zmq
 
+    settings = LandingSettings(config.data, config.landing.listen, collector_keys(config))
+    landing = Landing(settings, CatalogSink(backend))
     try:
         landing.start()
     except zmq.ZMQError as error:
-        raise ConfigError(f"landing.listen {address}: {error.strerror}") from error
+        raise ConfigError(f"landing.listen {config.landing.listen}: {error.strerror}") from error
+    backend.pool.on_indexed = landing.indexed
+    return landing
+
+
+async def _take(backend: DirectBackend, path: Path) -> None:
+    await backend.receive(file_pieces(lambda: path.open("rb"), lambda read: None), name=path.name)

@@ -50,19 +50,19 @@ async def run(config: CollectorConfig, *, announce: Any = print) -> None:
         stack.enter_context(jobs.scheduled(config, backend))
         for line in (*arrivals.addresses(), f"page and API at {address}"):
             announce(f"hayrick collector: {line}", flush=True)
-        await _until(stop, arrivals.task)
+        await _until(stop, arrivals.tasks)
         announce("hayrick collector: stopping", flush=True)
 
 
-async def _until(stop: asyncio.Event, landing: asyncio.Task[None] | None) -> None:
-    """Wait for the signal to stop; a landing that breaks ends the collector, for its supervisor to start it anew."""
+async def _until(stop: asyncio.Event, arriving: set[asyncio.Task[None]]) -> None:
+    """Wait for the signal to stop; a way in that breaks ends the collector, for its supervisor to start it anew."""
     stopping = asyncio.create_task(stop.wait())
-    waiting: set[asyncio.Task[Any]] = {stopping, landing} if landing else {stopping}
+    waiting: set[asyncio.Task[Any]] = {stopping, *arriving}
     done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if landing in done and landing is not None:
-        landing.result()
-        raise HayrickError("the landing ended by itself")
+    for task in done - {stopping}:
+        task.result()
+        raise HayrickError("the landing or the inbox ended by itself")
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ def parse_duration(text: str) -> int:
 
 
 def parse_time(text: str, *, now_ms: int | None = None) -> int:
-    """An ISO 8601 time, `now`, `24h` ago (or `-24h`), or Unix seconds or milliseconds, as epoch milliseconds. Raises ValueError."""
+    """An ISO 8601 time, `now`, `24h` ago (or `-24h`), Unix seconds or milliseconds: as epoch ms. Raises ValueError."""
     text = text.strip()
     now = int(time.time() * 1000) if now_ms is None else now_ms
     if text == "now":

@@ -24,6 +24,7 @@ FIELDS = (
 _NAMED_IP_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}
 _WIDE_CELL = 60
 _PIPE_WIDTH = 200
+_NARROW = 150  # columns of a terminal that has no room for everything
 
 
 def show(items: Sequence[dict[str, Any]], fields: Sequence[str] = ()) -> None:
@@ -33,7 +34,7 @@ def show(items: Sequence[dict[str, Any]], fields: Sequence[str] = ()) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
-    console.print(_named(items, fields) if fields else _usual(items))
+    console.print(_named(items, fields) if fields else _usual(items, narrow=console.width < _NARROW))
 
 
 def _named(items: Sequence[dict[str, Any]], fields: Sequence[str]) -> Table:
@@ -45,18 +46,19 @@ def _named(items: Sequence[dict[str, Any]], fields: Sequence[str]) -> Table:
     return table
 
 
-def _usual(items: Sequence[dict[str, Any]]) -> Table:
-    table = _table()
+def _usual(items: Sequence[dict[str, Any]], *, narrow: bool) -> Table:
+    table = _table(expand=True)
     table.add_column("start (UTC)", no_wrap=True)
-    table.add_column("protocols", overflow="fold")
+    table.add_column("protocols", overflow="fold", max_width=24)
     table.add_column("source", no_wrap=True)
     table.add_column("destination", no_wrap=True)
-    table.add_column("hosts", no_wrap=True, overflow="ellipsis", max_width=40)
+    table.add_column("hosts", no_wrap=True, overflow="ellipsis", ratio=1 if narrow else None, max_width=40)
     table.add_column("packets", justify="right", no_wrap=True)
-    table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("info", no_wrap=True, overflow="ellipsis")
+    if not narrow:
+        table.add_column("bytes", justify="right", no_wrap=True)
+        table.add_column("info", no_wrap=True, overflow="ellipsis", ratio=1, min_width=10)
     for item in items:
-        table.add_row(*map(Text, _row(item)))
+        table.add_row(*map(Text, _row(item)[: len(table.columns)]))
     return table
 
 
@@ -101,5 +103,5 @@ def _cut(value: str) -> str:
     return value if len(value) <= _WIDE_CELL * 2 else value[: _WIDE_CELL * 2 - 1] + "…"
 
 
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False, padding=(0, 1))
+def _table(*, expand: bool = False) -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=expand, padding=(0, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+from hayrick_collector.store.documents import values
 from hayrick_collector.timespan import format_time
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -30,15 +31,12 @@ def shown(value: Any) -> str:
 
 
 def field_value(document: dict[str, Any], name: str) -> Any:
-    """A field by its document name (`source.ip`), in nested or flat documents; None when absent."""
-    if name in document:
-        return document[name]
-    value: Any = document
-    for part in name.split("."):
-        if not isinstance(value, dict):
-            return None
-        value = value.get(part)
-    return value
+    """A field by its document name (`source.ip`), in nested or flat documents and through lists of objects, whose
+    values come as one list; None when absent."""
+    found = values(document, name)
+    if not found:
+        return None
+    return found if len(found) > 1 else found[0]
 
 
 def shown_field(document: dict[str, Any], name: str) -> str:

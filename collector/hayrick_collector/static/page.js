@@ -39,17 +39,20 @@ function askToken() {
   }, { once: true }));
 }
 
-function value(document_, name) {
-  return name in document_ ? document_[name]
-    : name.split(".").reduce((inner, part) => (inner && typeof inner === "object" ? inner[part] : undefined), document_);
+// All values at a dotted name, through lists and lists of objects.
+function values(inner, name) {
+  if (Array.isArray(inner)) return inner.flatMap((each) => values(each, name));
+  if (name === "") return inner === undefined || inner === null ? [] : [inner];
+  if (inner === null || typeof inner !== "object") return [];
+  return Object.keys(inner).flatMap((key) => (key === name ? values(inner[key], "")
+    : name.startsWith(key + ".") ? values(inner[key], name.slice(key.length + 1)) : []));
 }
+
+const value = (document_, name) => values(document_, name)[0];
 
 function words(item, names) {
   const found = new Set();
-  for (const name of names) {
-    const each = value(item, name);
-    for (const word of Array.isArray(each) ? each : each === undefined || each === null ? [] : [each]) found.add(safe(word));
-  }
+  for (const name of names) for (const word of values(item, name)) found.add(safe(word));
   return [...found].join(", ");
 }
 
