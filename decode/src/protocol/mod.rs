@@ -12,6 +12,7 @@ pub mod dcerpc;
 pub mod declare;
 pub mod dhcp;
 pub mod diameter;
+pub mod dnp3;
 pub mod dns;
 pub mod dtls;
 pub mod each;
@@ -50,6 +51,7 @@ pub mod snmp;
 pub mod socks;
 pub mod ssh;
 pub mod stun;
+pub mod synchrophasor;
 #[cfg(test)]
 pub mod testing;
 pub mod tftp;
