@@ -3,10 +3,12 @@
 //! A protocol is one file (or folder) here: its fields as `static`s, its signatures, its parser. It is added to
 //! `registry::PROTOCOLS` by one line.
 
+pub mod adb;
 pub mod arp;
 pub mod bacnet;
 pub mod ber;
 pub mod bgp;
+pub mod c1222;
 pub mod cert;
 pub mod dcerpc;
 pub mod declare;
@@ -28,10 +30,12 @@ pub mod ldap;
 pub mod lines;
 pub mod magic;
 pub mod mail;
+pub mod modbus;
 pub mod mqtt;
 pub mod nbns;
 pub mod ntlm;
 pub mod ntp;
+pub mod opcua;
 pub mod openvpn;
 pub mod pana;
 pub mod pop3;
@@ -41,6 +45,7 @@ pub mod radius;
 pub mod reader;
 pub mod registry;
 pub mod routing;
+pub mod s7comm;
 pub mod sasl;
 pub mod sctp;
 pub mod signatures;

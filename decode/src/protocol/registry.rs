@@ -7,9 +7,11 @@ use super::{Begin, Direction, Flow, Protocol, Signature, Transport};
 /// Every protocol; one line each.
 #[rustfmt::skip]
 pub static PROTOCOLS: &[&Protocol] = &[
+    &super::adb::PROTOCOL,
     &super::arp::PROTOCOL,
     &super::bacnet::PROTOCOL,
     &super::bgp::PROTOCOL,
+    &super::c1222::PROTOCOL,
     &super::cert::PROTOCOL,
     &super::dcerpc::PROTOCOL,
     &super::dhcp::PROTOCOL,
@@ -25,10 +27,12 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &super::isakmp::PROTOCOL,
     &super::ldap::PROTOCOL,
     &super::mail::PROTOCOL,
+    &super::modbus::PROTOCOL,
     &super::mqtt::PROTOCOL,
     &super::nbns::PROTOCOL,
     &super::ntlm::PROTOCOL,
     &super::ntp::PROTOCOL,
+    &super::opcua::PROTOCOL,
     &super::openvpn::PROTOCOL,
     &super::pana::PROTOCOL,
     &super::pop3::PROTOCOL,
@@ -36,6 +40,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &super::quic::PROTOCOL,
     &super::radius::PROTOCOL,
     &super::routing::PROTOCOL,
+    &super::s7comm::PROTOCOL,
     &super::sctp::PROTOCOL,
     &super::signatures::PROTOCOL,
     &super::sip::PROTOCOL,
