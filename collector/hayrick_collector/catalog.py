@@ -34,6 +34,9 @@ CREATE INDEX IF NOT EXISTS chunks_by_stream ON chunks (sensor, stream, sequence)
 CREATE TABLE IF NOT EXISTS sensors (
     name TEXT PRIMARY KEY, public_key TEXT, last_seen REAL, heartbeat TEXT
 ) STRICT;
+CREATE TABLE IF NOT EXISTS forgotten (
+    sensor TEXT NOT NULL, stream TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (sensor, stream)
+) STRICT;
 PRAGMA user_version = 1;
 """
 
@@ -167,8 +170,15 @@ class Catalog:
         return len(orphans)
 
     def forget(self, key: str) -> None:
-        """Drop a chunk's row: its sessions and its file are gone (retention)."""
-        self._write("DELETE FROM chunks WHERE key = ?", (key,))
+        """Drop a chunk's row: its sessions and its file are gone (retention). Up to which number a stream was
+        forgotten is kept, so that what retention took is not shown as a gap."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO forgotten SELECT sensor, stream, sequence FROM chunks WHERE key = ? ON CONFLICT"
+                " (sensor, stream) DO UPDATE SET sequence = max(sequence, excluded.sequence)",
+                (key,),
+            )
+            db.execute("DELETE FROM chunks WHERE key = ?", (key,))
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -231,15 +241,19 @@ class Catalog:
         )
 
     def sensors(self) -> list[dict[str, Any]]:
-        """Each sensor: name, last_seen (Unix seconds), heartbeat, and its chunks by state."""
+        """Each sensor: name, last_seen (Unix seconds), heartbeat, its chunks by state, and gaps by stream."""
         with self._lock:
             rows = self._db.execute(
                 "SELECT name, public_key, last_seen, heartbeat FROM sensors ORDER BY name"
             ).fetchall()
             states = self._db.execute("SELECT sensor, state, count(*) FROM chunks GROUP BY sensor, state").fetchall()
+            streams = self._db.execute("SELECT DISTINCT sensor, stream FROM chunks WHERE sequence > 0").fetchall()
         chunks: dict[str, dict[str, int]] = {}
         for sensor, state, count in states:
             chunks.setdefault(sensor, {})[state] = count
+        gaps: dict[str, dict[str, list[tuple[int, int]]]] = {}
+        for sensor, stream in streams:
+            gaps.setdefault(sensor, {})[stream] = self.gaps(sensor, stream)
         return [
             {
                 "name": name,
@@ -247,6 +261,7 @@ class Catalog:
                 "last_seen": last_seen,
                 "heartbeat": json.loads(heartbeat) if heartbeat else {},
                 "chunks": chunks.get(name, {}),
+                "gaps": gaps.get(name, {}),
             }
             for name, public_key, last_seen, heartbeat in rows
         ]
@@ -255,9 +270,11 @@ class Catalog:
         """Sequence numbers that never landed, as (first, last) ranges between those that did."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT before + 1, sequence - 1 FROM"
-                " (SELECT sequence, lag(sequence, 1, 0) OVER (ORDER BY sequence) AS before"
-                "  FROM chunks WHERE sensor = ? AND stream = ?) WHERE sequence > before + 1",
+                "WITH gone AS"
+                " (SELECT coalesce(max(sequence), 0) AS last FROM forgotten WHERE sensor = ?1 AND stream = ?2)"
+                " SELECT before + 1, sequence - 1 FROM"
+                " (SELECT sequence, max(gone.last, lag(sequence, 1, 0) OVER (ORDER BY sequence)) AS before"
+                "  FROM chunks, gone WHERE sensor = ?1 AND stream = ?2) WHERE sequence > before + 1",
                 (sensor, stream),
             ).fetchall()
         return [(first, last) for first, last in rows]

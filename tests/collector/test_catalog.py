@@ -121,6 +121,15 @@ def test_gap_in_sequence_numbers_is_shown(catalog: Catalog) -> None:
     assert catalog.gaps("alpha", "eth0") == [(1, 1), (4, 6)]
 
 
+def test_what_retention_took_is_no_gap(catalog: Catalog) -> None:
+    land(catalog, 1, 2, 3, 5)
+    catalog.forget(chunk(1).key)
+    catalog.forget(chunk(2).key)
+    assert catalog.gaps("alpha", "eth0") == [(4, 4)]
+    catalog.sensor_seen("alpha", {})
+    assert catalog.sensors()[0]["gaps"] == {"eth0": [(4, 4)]}
+
+
 def test_heartbeat_without_words_keeps_the_last_ones(catalog: Catalog) -> None:
     catalog.sensor_seen("alpha", {"backlog": 3}, public_key="key")
     catalog.sensor_seen("alpha")

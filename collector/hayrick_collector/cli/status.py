@@ -53,7 +53,7 @@ def lines(status: dict[str, Any], *, now: float) -> Iterator[str]:
         yield f"anomalies  {', '.join(f'{name} {count}' for name, count in list(status['anomalies'].items())[:10])}"
     for sensor in status["sensors"]:
         yield _sensor(sensor, now)
-        yield from (f"  missing  {text.safe(each)}" for each in sensor.get("gaps", ()))
+        yield from _gaps(sensor)
     for chunk in status["failed"]:
         name = text.safe(chunk["original_name"] or chunk["key"])
         yield f"FAILED     {name}: {text.safe(chunk['error'] or '')} ({chunk['attempts']} attempts, {chunk['key']})"
@@ -67,6 +67,14 @@ def _sensor(sensor: dict[str, Any], now: float) -> str:
     heard = f"{now - sensor['last_seen']:.0f} s ago" if sensor["last_seen"] else "never"
     told = ", ".join(f"{name} {_told(value)}" for name, value in sensor["heartbeat"].items() if _plain(value))
     return f"sensor     {text.safe(sensor['name'])}: last seen {heard}" + (f"; {told}" if told else "")
+
+
+def _gaps(sensor: dict[str, Any]) -> Iterator[str]:
+    for stream, ranges in sensor["gaps"].items():
+        if ranges:
+            shown = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ranges[:10])
+            more = f" and {len(ranges) - 10} more ranges" if len(ranges) > 10 else ""
+            yield f"  MISSING  {text.safe(stream)}: chunks {shown}{more} never arrived"
 
 
 def _plain(value: Any) -> bool:
