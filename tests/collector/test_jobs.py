@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from tests.collector.captures import START, dns_query, write_pcap
 
@@ -21,7 +22,7 @@ def test_only_what_ended_before_the_kept_days_goes(tmp_path: Path) -> None:
         backend = await DirectBackend.open(CollectorConfig(data=tmp_path / "data"))
         for name, start in (("old.example", START), ("new.example", START + 5 * DAY)):
             path = write_pcap(tmp_path / f"{name}.pcap", [dns_query(name)], start=start)
-            done = await backend.ingest(Capture(str(path), partial(path.open, "rb")))
+            done = await backend.ingest(Capture(str(path), partial(_opened, path)))
             assert done.outcome == "indexed"
         assert await retain(backend, 3, now_ms=(START + 6 * DAY) * 1000) == 1
         found = await backend.search(Search())
@@ -32,3 +33,7 @@ def test_only_what_ended_before_the_kept_days_goes(tmp_path: Path) -> None:
         await backend.close()
 
     asyncio.run(run())
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb")
