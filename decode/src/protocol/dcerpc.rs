@@ -21,8 +21,26 @@ pub static PROTOCOL: Protocol = Protocol {
 };
 
 static TYPES: [&str; 20] = [
-    "request", "ping", "response", "fault", "working", "nocall", "reject", "ack", "cl-cancel", "fack", "cancel-ack", "bind",
-    "bind-ack", "bind-nak", "alter-context", "alter-context-resp", "auth3", "shutdown", "co-cancel", "orphaned",
+    "request",
+    "ping",
+    "response",
+    "fault",
+    "working",
+    "nocall",
+    "reject",
+    "ack",
+    "cl-cancel",
+    "fack",
+    "cancel-ack",
+    "bind",
+    "bind-ack",
+    "bind-nak",
+    "alter-context",
+    "alter-context-resp",
+    "auth3",
+    "shutdown",
+    "co-cancel",
+    "orphaned",
 ];
 const REQUEST: u8 = 0;
 const BIND: u8 = 11;
@@ -163,7 +181,8 @@ mod tests {
     use crate::protocol::Transport;
     use crate::protocol::testing::Harness;
 
-    const BIND_SENT: &[u8] = b"\x05\0\x0b\x03\x10\0\0\0\x48\0\0\0\x01\0\0\0\xb8\x10\xb8\x10\0\0\0\0\x01\0\0\0\0\0\x01\0\
+    const BIND_SENT: &[u8] =
+        b"\x05\0\x0b\x03\x10\0\0\0\x48\0\0\0\x01\0\0\0\xb8\x10\xb8\x10\0\0\0\0\x01\0\0\0\0\0\x01\0\
         \xac\x4d\x60\x00\xc8\x4f\x16\x4b\x70\x16\xd3\x01\x12\x78\x5a\x47\x01\0\0\0\
         \x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\0\x2b\x10\x48\x60\x02\0\0\0";
 

@@ -22,8 +22,22 @@ pub static PROTOCOL: Protocol =
     Protocol { name: "mqtt", fields: FIELDS, signatures: &[Signature::Tcp(0, b"\x10", begin)] };
 
 static TYPES: [&str; 16] = [
-    "", "CONNECT", "CONNACK", "PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP", "SUBSCRIBE", "SUBACK", "UNSUBSCRIBE",
-    "UNSUBACK", "PINGREQ", "PINGRESP", "DISCONNECT", "AUTH",
+    "",
+    "CONNECT",
+    "CONNACK",
+    "PUBLISH",
+    "PUBACK",
+    "PUBREC",
+    "PUBREL",
+    "PUBCOMP",
+    "SUBSCRIBE",
+    "SUBACK",
+    "UNSUBSCRIBE",
+    "UNSUBACK",
+    "PINGREQ",
+    "PINGRESP",
+    "DISCONNECT",
+    "AUTH",
 ];
 
 /// A topic longer than this is noise.
@@ -170,7 +184,8 @@ mod tests {
     use crate::protocol::testing::Harness;
     use crate::protocol::{Transport, USER};
 
-    const CONNECT: &[u8] = b"\x10\x25\0\x04MQTT\x05\xc6\0\x3c\x03\x21\0\x0a\0\x02id\0\0\x04will\0\x01x\0\x03joe\0\x02pw";
+    const CONNECT: &[u8] =
+        b"\x10\x25\0\x04MQTT\x05\xc6\0\x3c\x03\x21\0\x0a\0\x02id\0\0\x04will\0\x01x\0\x03joe\0\x02pw";
     const SUBSCRIBE: &[u8] = b"\x82\x0b\0\x01\0\0\x05a/b/c\x01\x32\x09\0\x03t/1\0\x07\0x";
 
     #[test]

@@ -1,0 +1,116 @@
+//! PostgreSQL: which user connects to which database, with what program.
+
+use super::reader::Reader;
+use super::{Direction, Flow, Parser, Protocol, Signature, Status};
+use crate::field::{Field, Kind};
+
+use Kind::Term;
+
+crate::declare_fields! {
+    APPLICATION = Field::one("postgresql.app", "postgresql.app", Term, "Name of the program");
+    DATABASE = Field::one("postgresql.db", "postgresql.db", Term, "Database");
+    USER = Field::one("postgresql.user", "postgresql.user", Term, "User");
+}
+
+pub static PROTOCOL: Protocol = Protocol {
+    name: "postgresql",
+    fields: FIELDS,
+    signatures: &[Signature::Tcp(4, VERSION, begin), Signature::Tcp(4, SSL, begin), Signature::Tcp(4, GSS, begin)],
+};
+
+const VERSION: &[u8] = b"\0\x03\0\0";
+const SSL: &[u8] = b"\x04\xd2\x16\x2f";
+const GSS: &[u8] = b"\x04\xd2\x16\x30";
+/// Largest start-up message, as the server has it.
+const MAX_STARTUP: usize = 10_000;
+
+fn begin(flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
+    let length = data.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes) as usize);
+    // A start names its first parameter; a request for encryption is alone.
+    let fits = data.get(8).map_or(length >= 8, |byte| length > 8 && byte.is_ascii_alphabetic());
+    if fits && length <= MAX_STARTUP && !flow.has_protocol("postgresql") {
+        flow.protocol("postgresql");
+        flow.attach(Box::new(Postgres { client: direction, held: Vec::new(), classified: [false; 2], asked: false }));
+    }
+}
+
+struct Postgres {
+    client: Direction,
+    held: Vec<u8>,
+    /// The client asked for encryption.
+    asked: bool,
+    classified: [bool; 2],
+}
+
+impl Postgres {
+    /// The messages before the session proper: requests for encryption, then the start.
+    fn start(&mut self, flow: &mut Flow<'_>) -> Status {
+        loop {
+            let mut reader = Reader::new(&self.held);
+            let (Some(length), Some(code)) = (reader.u32(), reader.array::<4>()) else { return Status::More };
+            let Some(rest) = (length as usize).checked_sub(8).filter(|rest| *rest <= MAX_STARTUP) else {
+                return Status::Done;
+            };
+            let Some(content) = reader.take(rest) else { return Status::More };
+            match &code[..] {
+                VERSION => {
+                    parameters(flow, content);
+                    return Status::Done;
+                }
+                SSL | GSS => self.asked = true,
+                _ => return Status::Done,
+            }
+            self.held.drain(..length as usize);
+        }
+    }
+}
+
+fn parameters(flow: &mut Flow<'_>, content: &[u8]) {
+    let mut reader = Reader::new(content);
+    while let (Some(name), Some(value)) = (reader.until(0), reader.until(0)) {
+        match name {
+            b"user" => flow.fields.bytes(&USER, value),
+            b"database" => flow.fields.bytes(&DATABASE, value),
+            b"application_name" => flow.fields.bytes(&APPLICATION, value),
+            _ => {}
+        }
+    }
+}
+
+impl Parser for Postgres {
+    fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
+        if self.asked && data.starts_with(b"\x16\x03") {
+            if !std::mem::replace(&mut self.classified[direction as usize], true) {
+                flow.classify(direction, data);
+            }
+            return if self.classified == [true; 2] { Status::Done } else { Status::More };
+        }
+        if direction != self.client {
+            return Status::More;
+        }
+        self.held.extend_from_slice(data);
+        self.start(flow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Direction::{Client, Server};
+    use crate::protocol::Transport;
+    use crate::protocol::testing::Harness;
+
+    #[test]
+    fn the_start_follows_a_refused_encryption_however_it_is_cut() {
+        let start = b"\0\0\0\x20\0\x03\0\0user\0joe\0database\0d\0\0\0\0\0";
+        for cut in 0..start.len() {
+            let mut harness = Harness::new(Transport::Tcp, 5432);
+            harness.data(Client, b"\0\0\0\x08\x04\xd2\x16\x2f");
+            harness.data(Server, b"N");
+            harness.data(Client, &start[..cut]);
+            harness.data(Client, &start[cut..]);
+            assert_eq!(harness.texts(&USER), ["joe"], "cut at {cut}");
+            assert_eq!(harness.texts(&DATABASE), ["d"]);
+        }
+    }
+}
