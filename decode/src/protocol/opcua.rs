@@ -1,15 +1,13 @@
-//! OPC UA: which server a client means, by which security policy they talk, and whose certificates they show.
+//! OPC UA's binary protocol: endpoints asked for, and the security they are spoken to with.
 
 use super::frames::{Frames, Length};
 use super::reader::Reader;
-use super::{Direction, Flow, Parser, Protocol, Signature, Status, cert};
+use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::field::{Field, Kind};
 
-use Kind::Term;
-
 crate::declare_fields! {
-    ENDPOINT = Field::set("opcua.endpointUrl", "opcua.endpointUrl", Term, "Servers that clients ask for");
-    POLICY = Field::set("opcua.securityPolicyUri", "opcua.securityPolicyUri", Term, "Security policies");
+    ENDPOINT = Field::set("opcua.endpointUrl", "opcua.endpointUrl", Kind::Term, "Endpoints");
+    POLICY = Field::set("opcua.securityPolicyUri", "opcua.securityPolicyUri", Kind::Term, "Security policies");
 }
 
 pub static PROTOCOL: Protocol = Protocol {
@@ -17,21 +15,15 @@ pub static PROTOCOL: Protocol = Protocol {
     fields: FIELDS,
     signatures: &[
         Signature::Tcp(0, b"HELF", begin),
-        Signature::Tcp(0, b"RHEF", begin),
         Signature::Tcp(0, b"ACKF", begin),
         Signature::Tcp(0, b"OPNF", begin),
+        Signature::Tcp(0, b"RHEF", begin),
     ],
 };
 
-/// Kind, final or not, and length.
-const HEAD: usize = 8;
-const LONGEST: u32 = 16 << 20;
-const KINDS: [&[u8]; 7] = [b"HEL", b"RHE", b"ACK", b"ERR", b"OPN", b"MSG", b"CLO"];
-
-#[derive(Default)]
-struct OpcUa {
-    frames: Frames,
-}
+const HEADER: usize = 8;
+/// Version and four limits in a HEL.
+const HELLO: usize = HEADER + 20;
 
 fn begin(flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) {
     if matches!(length(data), Length::Known(_)) && !flow.has_protocol("opcua") {
@@ -41,117 +33,64 @@ fn begin(flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) {
 }
 
 fn length(data: &[u8]) -> Length {
-    let Some(&[a, b, c, part, l0, l1, l2, l3]) = data.first_chunk::<HEAD>() else { return Length::More };
-    match u32::from_le_bytes([l0, l1, l2, l3]) {
-        length @ 8..=LONGEST if KINDS.contains(&&[a, b, c][..]) && b"FCA".contains(&part) => Length::sum(0, length),
+    let Some(head) = data.first_chunk::<HEADER>() else { return Length::More };
+    let known = head[..3].iter().all(u8::is_ascii_uppercase) && matches!(head[3], b'F' | b'C' | b'A');
+    match usize::try_from(u32::from_le_bytes([head[4], head[5], head[6], head[7]])) {
+        Ok(total) if known && total >= HEADER => Length::Known(total),
         _ => Length::Bad,
     }
 }
 
-impl Parser for OpcUa {
-    fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
-        let whole = self.frames.feed(direction, data, length, |message| {
-            if read(flow, message).is_none() {
-                flow.anomaly("opcua-message-malformed");
-            }
-        });
-        if !whole {
-            flow.anomaly("opcua-message-malformed");
-            return Status::Done;
-        }
-        Status::More
-    }
+fn text<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let length = i32::from_le_bytes(reader.array()?);
+    reader.take(usize::try_from(length).ok()?)
 }
 
-fn read(flow: &mut Flow<'_>, message: &[u8]) -> Option<()> {
-    match message.get(..3)? {
-        b"HEL" => {
-            // Version and four limits come first.
-            flow.fields.bytes(&ENDPOINT, string(&mut Reader::at(message, HEAD + 20))?);
-        }
+fn message(flow: &mut Flow<'_>, data: &[u8]) -> Option<()> {
+    match data.get(..3)? {
+        b"HEL" => flow.fields.bytes(&ENDPOINT, text(&mut Reader::at(data, HELLO))?),
         b"RHE" => {
-            let mut body = Reader::at(message, HEAD);
-            string(&mut body)?;
-            flow.fields.bytes(&ENDPOINT, string(&mut body)?);
+            let mut reader = Reader::at(data, HEADER);
+            text(&mut reader)?;
+            flow.fields.bytes(&ENDPOINT, text(&mut reader)?);
         }
-        b"OPN" => {
-            let mut body = Reader::at(message, HEAD + 4);
-            flow.fields.bytes(&POLICY, string(&mut body)?);
-            certificates(flow, string(&mut body)?);
-        }
+        b"OPN" => flow.fields.bytes(&POLICY, text(&mut Reader::at(data, HEADER + 4))?),
         _ => {}
     }
     Some(())
 }
 
-/// A string or bytes behind their length; -1 stands for none.
-fn string<'a>(body: &mut Reader<'a>) -> Option<&'a [u8]> {
-    let length = i32::from_le_bytes(body.array()?);
-    body.take(usize::try_from(length.max(0)).ok()?)
+#[derive(Default)]
+struct OpcUa {
+    frames: Frames,
 }
 
-/// The sender's certificate and those that vouch for it, one after the other.
-fn certificates(flow: &mut Flow<'_>, mut chain: &[u8]) {
-    while let Some(&[0x30, 0x82, high, low]) = chain.first_chunk() {
-        let length = 4 + usize::from(u16::from_be_bytes([high, low]));
-        let (one, rest) = chain.split_at(length.min(chain.len()));
-        cert::add(flow, one);
-        chain = rest;
+impl Parser for OpcUa {
+    fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
+        let good = self.frames.feed(direction, data, length, |data| {
+            message(flow, data);
+        });
+        if good { Status::More } else { Status::Done }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Direction::Client;
     use crate::protocol::Transport;
     use crate::protocol::testing::Harness;
 
-    fn message(kind: &[u8; 3], body: &[u8]) -> Vec<u8> {
-        let length = (HEAD + body.len()) as u32;
-        [&kind[..], b"F", &length.to_le_bytes(), body].concat()
-    }
-
-    fn stream() -> Vec<u8> {
-        let hello = [&[0; 20][..], b"\x0c\0\0\0opc.tcp://a/"].concat();
-        let open = b"\x01\0\0\0\x08\0\0\0urn:none\x06\0\0\0\x30\x82\x00\x02\x30\x00\xff\xff\xff\xff";
-        [message(b"HEL", &hello), message(b"MSG", &[7; 30]), message(b"OPN", open)].concat()
-    }
-
     #[test]
-    fn a_stream_may_be_cut_at_each_byte() {
-        let stream = stream();
-        for cut in HEAD..stream.len() {
+    fn the_endpoint_is_told_however_the_stream_is_cut() {
+        let mut hello = b"HELF\x2b\0\0\0".to_vec();
+        hello.extend([0; 20]);
+        hello.extend(b"\x0b\0\0\0opc.tcp://a");
+        for cut in HEADER..hello.len() {
             let mut harness = Harness::new(Transport::Tcp, 4840);
-            harness.data(Direction::Client, &stream[..cut]);
-            harness.data(Direction::Client, &stream[cut..]);
-            assert_eq!(harness.protocols, ["opcua"]);
-            assert_eq!(harness.texts(&ENDPOINT), ["opc.tcp://a/"]);
-            assert_eq!(harness.texts(&POLICY), ["urn:none"]);
-        }
-    }
-
-    #[test]
-    fn a_hello_without_an_endpoint_is_none_the_less_one() {
-        for nothing in [&b"\xff\xff\xff\xff"[..], b"\0\0\0\0"] {
-            let mut harness = Harness::new(Transport::Tcp, 4840);
-            harness.data(Direction::Client, &message(b"HEL", &[&[0; 20], nothing].concat()));
-            assert_eq!(harness.protocols, ["opcua"]);
-            assert!(harness.texts(&ENDPOINT).is_empty());
-            assert!(harness.texts(&crate::protocol::ANOMALY).is_empty());
-        }
-    }
-
-    #[test]
-    fn a_message_spoilt_anywhere_does_no_harm() {
-        let whole = stream();
-        for at in 0..whole.len() {
-            for byte in [0, 0x7f, 0xff] {
-                let mut spoilt = whole.clone();
-                spoilt[at] = byte;
-                let mut harness = Harness::new(Transport::Tcp, 4840);
-                harness.data(Direction::Client, &whole);
-                harness.data(Direction::Client, &spoilt);
-            }
+            harness.data(Client, &hello[..cut]);
+            harness.data(Client, &hello[cut..]);
+            assert_eq!(harness.texts(&ENDPOINT), ["opc.tcp://a"], "cut at {cut}");
         }
     }
 }
