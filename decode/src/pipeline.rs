@@ -256,13 +256,12 @@ impl Decoder {
             Err(_) => Some("unreadable-source"),
         };
         self.ended = true;
+        self.fragments.finish();
+        self.fragments.take_abandoned().iter().for_each(|packet| self.pipeline.packet(packet));
         self.pipeline.finish();
         let anomalies = &mut self.pipeline.summary.anomalies;
         if let Some(why) = why {
             *anomalies.entry(why.into()).or_default() += 1;
-        }
-        if self.fragments.incomplete() > 0 {
-            *anomalies.entry("ip-fragments-incomplete".into()).or_default() += self.fragments.incomplete();
         }
     }
 }

@@ -116,8 +116,15 @@ fn fragments_in_any_order_are_one_datagram_with_all_its_records() {
         assert_eq!(documents[0]["packetPos"].as_array().map(Vec::len), Some(2));
         assert!(summary.anomalies.is_empty());
     }
-    let (_, summary) = Pcap::new(1).frame(0, &one).decode();
+}
+
+#[test]
+fn fragments_that_stay_alone_are_told_all_the_same() {
+    let one = ethernet(0x0800, &ipv4(CLIENT, SERVER, 17, 0x2000, &udp(5000, 9, &[b'x'; 40])[..24]));
+    let (documents, summary) = Pcap::new(1).frame(0, &one).decode();
     assert_eq!(summary.anomalies["ip-fragments-incomplete"], 1);
+    assert_eq!(documents[0]["source"]["ip"], "192.0.2.1");
+    assert_eq!(documents[0]["packetPos"], serde_json::json!([24]));
 }
 
 #[test]

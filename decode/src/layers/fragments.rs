@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::{Address, Packet, Part};
+use super::{Address, Class, Packet, Part};
 use crate::limits::{MAX_DATAGRAM, MAX_FRAGMENTED};
 
 /// Datagrams whose fragments stop coming are given up after this long (RFC 791's order of magnitude).
@@ -25,11 +25,11 @@ pub struct Fragment<'a> {
 
 type Key = (Address, Address, u32, u8);
 
-#[derive(Default)]
 struct Pending {
+    /// The first fragment's packet, without payload; with the records of all that came.
+    packet: Packet<'static>,
     pieces: Vec<(usize, Vec<u8>)>,
     held: usize,
-    parts: SmallVec<[Part; 1]>,
     /// Length of the whole, once the last fragment came.
     total: Option<usize>,
 }
@@ -39,8 +39,7 @@ struct Pending {
 pub struct Fragments {
     pending: HashMap<Key, Pending, foldhash::quality::RandomState>,
     order: VecDeque<(u64, Key)>,
-    /// Datagrams given up.
-    pub abandoned: u64,
+    abandoned: Vec<Packet<'static>>,
 }
 
 impl Fragments {
@@ -51,13 +50,12 @@ impl Fragments {
         if !self.pending.contains_key(&key) {
             self.order.push_back((packet.time_ns, key));
         }
-        let pending = self.pending.entry(key).or_default();
-        pending.parts.extend(packet.parts.iter().copied());
+        let pending = self.pending.entry(key).or_insert_with(|| Pending::new(packet));
+        pending.packet.parts.extend(packet.parts.iter().copied());
         let end = fragment.offset + fragment.data.len();
         pending.held += fragment.data.len();
         if end > MAX_DATAGRAM || pending.held > 2 * MAX_DATAGRAM || pending.pieces.len() >= MAX_PIECES {
-            self.pending.remove(&key);
-            self.abandoned += 1;
+            self.abandon(&key);
             return None;
         }
         pending.pieces.push((fragment.offset, fragment.data.to_vec()));
@@ -65,13 +63,25 @@ impl Fragments {
             pending.total = Some(end);
         }
         let whole = pending.assemble()?;
-        let parts = self.pending.remove(&key)?.parts;
-        Some((whole, parts))
+        Some((whole, self.pending.remove(&key)?.packet.parts))
     }
 
-    /// Datagrams that never became whole.
-    pub fn incomplete(&self) -> u64 {
-        self.abandoned + self.pending.len() as u64
+    /// Packets whose datagrams never became whole, since the last call: their fragments count, their payload does not.
+    pub fn take_abandoned(&mut self) -> Vec<Packet<'static>> {
+        std::mem::take(&mut self.abandoned)
+    }
+
+    /// Gives up all that still wait, in the order they began.
+    pub fn finish(&mut self) {
+        while let Some((_, key)) = self.order.pop_front() {
+            self.abandon(&key);
+        }
+    }
+
+    fn abandon(&mut self, key: &Key) {
+        let Some(pending) = self.pending.remove(key) else { return };
+        let packet = Packet { class: Class::Ip, anomaly: Some("ip-fragments-incomplete"), ..pending.packet };
+        self.abandoned.push(packet);
     }
 
     fn expire(&mut self, now: u64) {
@@ -81,14 +91,16 @@ impl Fragments {
                 return;
             }
             self.order.pop_front();
-            if self.pending.remove(&key).is_some() {
-                self.abandoned += 1;
-            }
+            self.abandon(&key);
         }
     }
 }
 
 impl Pending {
+    fn new(packet: &Packet<'_>) -> Pending {
+        Pending { packet: packet.with_datagram(&[], SmallVec::new()), pieces: Vec::new(), held: 0, total: None }
+    }
+
     /// The payload when no hole is left; where fragments overlap, the first to come counts.
     fn assemble(&mut self) -> Option<Vec<u8>> {
         let total = self.total?;

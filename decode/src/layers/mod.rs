@@ -218,7 +218,9 @@ pub fn dissect(raw: &RawPacket<'_>, fragments: &mut Fragments, sink: &mut dyn Fn
     let Some(fragment) = walk(first, &mut packet) else {
         return sink(&packet);
     };
-    let Some((datagram, parts)) = fragments.add(&fragment, &packet) else { return };
+    let whole = fragments.add(&fragment, &packet);
+    fragments.take_abandoned().iter().for_each(&mut *sink);
+    let Some((datagram, parts)) = whole else { return };
     let mut whole = packet.with_datagram(&datagram, parts);
     let length = datagram.len() as u32;
     // A fragment inside the datagram of fragments (a tunnel) is left as it is: one level is put together.

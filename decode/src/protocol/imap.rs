@@ -162,7 +162,8 @@ mod tests {
     use crate::protocol::testing::Harness;
     use crate::protocol::{Transport, USER};
 
-    const FETCHED: &[u8] = b"* 1 FETCH (BODY[HEADER] {40}\r\nFrom: a@b\r\nSubject: x\r\n\r\nTo: body@not\r\n)\r\na3 OK\r\n";
+    const FETCHED: &[u8] =
+        b"* 1 FETCH (BODY[HEADER] {40}\r\nFrom: a@b\r\nSubject: x\r\n\r\nTo: body@not\r\n)\r\na3 OK\r\n";
 
     #[test]
     fn heads_of_messages_do_not_depend_on_how_the_stream_is_cut() {

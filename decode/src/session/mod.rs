@@ -343,6 +343,9 @@ fn base_protocol(packet: &Packet<'_>) -> Option<&'static str> {
         Class::CorruptIp => Some("corrupt-ip"),
         Class::UnknownEthernet => Some("unknown-ether"),
         Class::CorruptEthernet => Some("corrupt-ether"),
+        // Fragments that never became a datagram.
+        Class::Ip if packet.protocol == 6 => Some("tcp"),
+        Class::Ip if packet.protocol == 17 => Some("udp"),
         Class::Ip | Class::Ethernet => None,
     }
 }
