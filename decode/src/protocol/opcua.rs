@@ -2,7 +2,7 @@
 
 use super::frames::{Frames, Length};
 use super::reader::Reader;
-use super::{Direction, Flow, Parser, Protocol, Signature, Status};
+use super::{Direction, Flow, Parser, Protocol, Signature, Status, cert};
 use crate::field::{Field, Kind};
 
 crate::declare_fields! {
@@ -54,10 +54,24 @@ fn message(flow: &mut Flow<'_>, data: &[u8]) -> Option<()> {
             text(&mut reader)?;
             flow.fields.bytes(&ENDPOINT, text(&mut reader)?);
         }
-        b"OPN" => flow.fields.bytes(&POLICY, text(&mut Reader::at(data, HEADER + 4))?),
+        b"OPN" => {
+            let mut reader = Reader::at(data, HEADER + 4);
+            flow.fields.bytes(&POLICY, text(&mut reader)?);
+            certificates(flow, text(&mut reader)?);
+        }
         _ => {}
     }
     Some(())
+}
+
+/// The sender's certificate and those that vouch for it, one after the other.
+fn certificates(flow: &mut Flow<'_>, mut chain: &[u8]) {
+    while let Some(&[0x30, 0x82, high, low]) = chain.first_chunk() {
+        let length = 4 + usize::from(u16::from_be_bytes([high, low]));
+        let (one, rest) = chain.split_at(length.min(chain.len()));
+        cert::add(flow, one);
+        chain = rest;
+    }
 }
 
 #[derive(Default)]
@@ -91,6 +105,30 @@ mod tests {
             harness.data(Client, &hello[..cut]);
             harness.data(Client, &hello[cut..]);
             assert_eq!(harness.texts(&ENDPOINT), ["opc.tcp://a"], "cut at {cut}");
+        }
+    }
+
+    fn open(chain: &[u8]) -> Vec<u8> {
+        let length = (chain.len() as u32).to_le_bytes();
+        let body = [&b"\x01\0\0\0\x04\0\0\0none"[..], &length, chain, b"\xff\xff\xff\xff"].concat();
+        [&b"OPNF"[..], &((HEADER + body.len()) as u32).to_le_bytes(), &body].concat()
+    }
+
+    #[test]
+    fn each_certificate_of_a_chain_is_told_and_what_is_none_does_no_harm() {
+        let one = |byte| [&b"\x30\x82\x00\x03"[..], &[byte; 3]].concat();
+        let certificates = |chain: &[u8]| {
+            let mut harness = Harness::new(Transport::Tcp, 4840);
+            harness.data(Client, &open(chain));
+            assert_eq!(harness.texts(&POLICY), ["none"]);
+            harness.fields.objects_mut(&cert::CERT).len()
+        };
+        let chain = [one(1), one(2), one(1)].concat();
+        assert_eq!(certificates(&chain), 2);
+        assert_eq!(certificates(b""), 0);
+        assert_eq!(certificates(b"no certificate"), 0);
+        for cut in 0..chain.len() {
+            assert!(certificates(&chain[..cut]) <= 3, "cut at {cut}");
         }
     }
 }
