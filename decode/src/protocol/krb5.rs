@@ -108,8 +108,7 @@ fn begin_tcp(flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
 }
 
 fn begin_udp(flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) {
-    let known = data.first().is_some_and(|&tag| matches!(tag, 0x6a..=0x6f | 0x7e));
-    if known && message(data).is_some() && !flow.has_protocol("krb5") {
+    if message(data).is_some_and(|(kind, sequence)| versioned(kind, sequence)) && !flow.has_protocol("krb5") {
         flow.protocol("krb5");
         flow.attach(Box::new(Kerberos::default()));
     }
@@ -121,6 +120,14 @@ fn length(data: &[u8]) -> Length {
         Some(_) => Length::Bad,
         None => Length::More,
     }
+}
+
+/// Whether a message tells its version and kind, as each does at its begin; a request must have a body too.
+fn versioned(kind: u32, sequence: Element<'_>) -> bool {
+    let first = u32::from(matches!(kind, AS_REQUEST | TGS_REQUEST));
+    let number = |at| member(sequence, at).and_then(|e| e.integer());
+    let body = first == 0 || member(sequence, 4).is_some();
+    body && number(first) == Some(5) && number(first + 1) == Some(i64::from(kind & 0x1f))
 }
 
 /// The message's kind, and the sequence in it.

@@ -120,7 +120,7 @@ fn container(data: &[u8]) -> Option<&'static str> {
         return Some("application/x-tar");
     }
     // `infer` also guesses from two or three bytes; with text around, that is noise.
-    if data.first().is_some_and(|b| b.is_ascii_graphic()) {
+    if data.first().is_some_and(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) {
         None
     } else {
         infer::get(data).map(|kind| kind.mime_type())

@@ -24,7 +24,6 @@ fn begin(flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
     let Length::Known(total) = length(data) else { return };
     let version = Reader::at(data, 5).until(0).filter(|v| v.len() > 2 && v.iter().all(u8::is_ascii_graphic));
     if let (Some(version), true, false) = (version, total == data.len(), flow.has_protocol("mysql")) {
-        flow.protocol("mysql");
         let (client, version) = (direction.opposite(), version.to_vec());
         flow.attach(Box::new(MySql { client, version, frames: Frames::default(), tls: false, classified: [false; 2] }));
     }
@@ -78,6 +77,7 @@ impl Parser for MySql {
             found = found.or_else(|| Some(answer(flow, data).unwrap_or(false)));
         });
         if found.is_some() {
+            flow.protocol("mysql");
             flow.fields.bytes(&VERSION, &self.version);
         }
         self.tls = found == Some(true);

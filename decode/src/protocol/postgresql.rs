@@ -29,7 +29,6 @@ fn begin(flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
     // A start names its first parameter; a request for encryption is alone.
     let fits = data.get(8).map_or(length >= 8, |byte| length > 8 && byte.is_ascii_alphabetic());
     if fits && length <= MAX_STARTUP && !flow.has_protocol("postgresql") {
-        flow.protocol("postgresql");
         flow.attach(Box::new(Postgres { client: direction, held: Vec::new(), classified: [false; 2], asked: false }));
     }
 }
@@ -54,10 +53,14 @@ impl Postgres {
             let Some(content) = reader.take(rest) else { return Status::More };
             match &code[..] {
                 VERSION => {
+                    flow.protocol("postgresql");
                     parameters(flow, content);
                     return Status::Done;
                 }
-                SSL | GSS => self.asked = true,
+                SSL | GSS => {
+                    flow.protocol("postgresql");
+                    self.asked = true;
+                }
                 _ => return Status::Done,
             }
             self.held.drain(..length as usize);

@@ -63,7 +63,8 @@ enum State {
 struct Socks {
     client: Direction,
     state: State,
-    held: Vec<u8>,
+    /// What each end sent before its turn, or a part of what its turn needs.
+    held: [Vec<u8>; 2],
     classified: [bool; 2],
 }
 
@@ -119,7 +120,7 @@ fn login(data: &[u8]) -> Option<(&[u8], usize)> {
 
 impl Socks {
     fn new(client: Direction, state: State) -> Socks {
-        Socks { client, state, held: Vec::new(), classified: [false; 2] }
+        Socks { client, state, held: Default::default(), classified: [false; 2] }
     }
 
     fn turn(&self) -> Direction {
@@ -138,16 +139,17 @@ impl Socks {
             }),
             State::Reply4 => match data {
                 [0, 0x5a, _, _, _, _, _, _, ..] => Some((State::Tunnel, 8)),
-                [0, 0x5a, ..] | [0] => None,
+                [0, 0x5a, ..] | [0] | [] => None,
                 _ => return Err(()),
             },
             State::Greeting5 => data.get(1).map(|&n| (State::Method5, 2 + usize::from(n))),
             State::Method5 => match *data {
+                [5, 0xff, ..] => return Err(()),
                 [5, method, ..] => {
                     flow.protocol("socks");
                     Some((if method == 2 { State::Login5 } else { State::Request5 }, 2))
                 }
-                [5] => None,
+                [5] | [] => None,
                 _ => return Err(()),
             },
             State::Login5 => login(data).map(|(user, used)| {
@@ -191,21 +193,22 @@ impl Parser for Socks {
         if self.state == State::Tunnel {
             return self.tunnel(flow, direction, data);
         }
-        if direction != self.turn() {
-            return Status::More;
-        }
-        let mut held = std::mem::take(&mut self.held);
-        held.extend_from_slice(data);
-        while self.state != State::Tunnel && direction == self.turn() {
+        self.held[direction as usize].extend_from_slice(data);
+        while self.state != State::Tunnel {
+            let turn = self.turn() as usize;
+            let held = std::mem::take(&mut self.held[turn]);
             let Ok(found) = self.step(flow, &held) else { return Status::Done };
             let Some((next, used)) = found.filter(|(_, used)| *used <= held.len()) else {
-                self.held = held;
-                return if self.held.len() <= MAX_HELD { Status::More } else { Status::Done };
+                self.held[turn] = held;
+                let fits = self.held.iter().all(|held| held.len() <= MAX_HELD);
+                return if fits { Status::More } else { Status::Done };
             };
             self.state = next;
-            held.drain(..used);
+            self.held[turn] = held.get(used..).unwrap_or_default().to_vec();
         }
-        if self.state == State::Tunnel { self.tunnel(flow, direction, &held) } else { Status::More }
+        let [client, server] = std::mem::take(&mut self.held);
+        let status = self.tunnel(flow, Direction::Client, &client);
+        if status == Status::Done { status } else { self.tunnel(flow, Direction::Server, &server) }
     }
 }
 

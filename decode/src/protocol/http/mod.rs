@@ -31,14 +31,21 @@ static ALL: [&Field; FIELDS.len() + COUNTS.len()] = {
 };
 
 macro_rules! methods {
-    ($($word:literal)*) => { &[$(Signature::Tcp(0, $word, begin),)* Signature::Tcp(0, b"HTTP/1.", begin)] };
+    ($($word:literal)*) => {
+        &[
+            $(Signature::Tcp(0, $word, begin),)*
+            Signature::Tcp(0, b"HTTP/1.", begin),
+            Signature::Tcp(0, b"RPC_IN_DATA ", rpc),
+            Signature::Tcp(0, b"RPC_OUT_DATA ", rpc),
+        ]
+    };
 }
 
 pub static PROTOCOL: Protocol = Protocol {
     name: "http",
     fields: &ALL,
     signatures: methods!(
-        b"GET " b"POST " b"HEAD " b"PUT " b"DELETE " b"CONNECT " b"OPTIONS " b"TRACE " b"PATCH " b"COPY " b"LOCK "
+        b"GET " b"GET\r\n" b"POST " b"HEAD " b"PUT " b"DELETE " b"CONNECT " b"OPTIONS " b"TRACE " b"PATCH " b"COPY " b"LOCK "
         b"MKCOL " b"MOVE " b"PROPFIND " b"PROPPATCH " b"SEARCH " b"UNLOCK " b"BIND " b"REBIND " b"UNBIND " b"ACL "
         b"REPORT " b"MKACTIVITY " b"CHECKOUT " b"MERGE " b"M-SEARCH " b"NOTIFY " b"SUBSCRIBE " b"UNSUBSCRIBE "
         b"PURGE " b"MKCALENDAR " b"LINK " b"UNLINK " b"SOURCE " b"QUERY " b"PRI * HTTP/2.0"
@@ -56,6 +63,11 @@ fn begin(flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) {
         flow.protocol("http");
         flow.attach(Box::new(Http::default()));
     }
+}
+
+/// Remote procedure calls through a proxy: each direction of them is one endless request.
+fn rpc(flow: &mut Flow<'_>, _direction: Direction, _data: &[u8]) {
+    flow.protocol("rpc-over-http");
 }
 
 /// The client asks, unless it was seen that the other end does.
