@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, TypedDict
 
+__all__ = ["Batch", "Decoding", "Table", "decode", "fields", "read_packets"]
+
 class FieldInfo(TypedDict):
     """One field of the catalogue."""
 

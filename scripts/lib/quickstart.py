@@ -145,9 +145,9 @@ def show(rick: Rick) -> None:
         say(f"hayrick search '{expression}'")
         print(rick.ask("search", expression, "--limit", "12", "--fields", fields))
     target = rick.home / "needle.pcap"
-    say(f"hayrick export 'http.uri == *needle*' -o {target.name}, read by tshark")
+    say(f"hayrick export 'http.uri == *needle*' -o {target.name}, its first packets by tshark")
     print(rick.ask("export", "http.uri == *needle*", "-o", str(target)), end="")
-    print(run(["tshark", "-n", "-r", str(target)]))
+    print(run(["tshark", "-n", "-c", "8", "-r", str(target)]))
     say("hayrick status")
     print(rick.ask("status"))
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hayrick_collector.cli import options, text
+from hayrick_collector.cli import options, sensors, text
 from hayrick_collector.timespan import format_time
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def lines(status: dict[str, Any], *, now: float) -> Iterator[str]:
     if status["anomalies"]:
         yield f"anomalies  {', '.join(f'{name} {count}' for name, count in list(status['anomalies'].items())[:10])}"
     for sensor in status["sensors"]:
-        yield _sensor(sensor, now)
-        yield from _gaps(sensor)
+        yield from sensors.lines(sensor, now=now)
     for chunk in status["failed"]:
         name = text.safe(chunk["original_name"] or chunk["key"])
         yield f"FAILED     {name}: {text.safe(chunk['error'] or '')} ({chunk['attempts']} attempts, {chunk['key']})"
@@ -61,25 +60,3 @@ def lines(status: dict[str, Any], *, now: float) -> Iterator[str]:
 
 def _store(health: dict[str, Any]) -> str:
     return f"{health['kind']}, {'ok' if health['ok'] else 'NOT OK'}, {text.size(health.get('bytes'))}"
-
-
-def _sensor(sensor: dict[str, Any], now: float) -> str:
-    heard = f"{now - sensor['last_seen']:.0f} s ago" if sensor["last_seen"] else "never"
-    told = ", ".join(f"{name} {_told(value)}" for name, value in sensor["heartbeat"].items() if _plain(value))
-    return f"sensor     {text.safe(sensor['name'])}: last seen {heard}" + (f"; {told}" if told else "")
-
-
-def _gaps(sensor: dict[str, Any]) -> Iterator[str]:
-    for stream, ranges in sensor["gaps"].items():
-        if ranges:
-            shown = ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ranges[:10])
-            more = f" and {len(ranges) - 10} more ranges" if len(ranges) > 10 else ""
-            yield f"  MISSING  {text.safe(stream)}: chunks {shown}{more} never arrived"
-
-
-def _plain(value: Any) -> bool:
-    return isinstance(value, str | int | float)
-
-
-def _told(value: Any) -> str:
-    return text.safe(str(value))
