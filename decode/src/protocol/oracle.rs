@@ -19,7 +19,8 @@ pub static PROTOCOL: Protocol =
 const CONNECT: usize = 34;
 
 fn begin(flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
-    let named = data.windows(13).any(|w| w.eq_ignore_ascii_case(b"(DESCRIPTION=") || w.eq_ignore_ascii_case(b"(CONNECT_DATA"));
+    let named =
+        data.windows(13).any(|w| w.eq_ignore_ascii_case(b"(DESCRIPTION=") || w.eq_ignore_ascii_case(b"(CONNECT_DATA"));
     let plausible = matches!(length(data), Length::Known(total) if total >= CONNECT);
     if plausible && (named || flow.ends.port(1521)) && !flow.has_protocol("oracle") {
         flow.protocol("oracle");
@@ -53,11 +54,9 @@ impl Parser for Oracle {
             return Status::More;
         }
         let good = self.frames.feed(direction, data, length, |data| {
-            for (field, names) in [
-                (&HOST, &[&b"(HOST="[..]][..]),
-                (&SERVICE, &[b"(SERVICE_NAME=", b"(SID="]),
-                (&USER, &[b"(USER="]),
-            ] {
+            for (field, names) in
+                [(&HOST, &[&b"(HOST="[..]][..]), (&SERVICE, &[b"(SERVICE_NAME=", b"(SID="]), (&USER, &[b"(USER="])]
+            {
                 if let Some(text) = names.iter().find_map(|name| value(data, name)) {
                     flow.fields.bytes(field, text);
                 }

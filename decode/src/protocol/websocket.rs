@@ -89,10 +89,10 @@ impl WebSocket {
         frame.left -= take as u64;
         let keep = part.len().min(MAX_SAMPLE.saturating_sub(frame.text.len()));
         frame.text.extend_from_slice(&part[..keep]);
-        if frame.left == 0 {
-            if let Some(frame) = self.sides[at].frame.take() {
-                self.tell(flow, frame);
-            }
+        if frame.left == 0
+            && let Some(frame) = self.sides[at].frame.take()
+        {
+            self.tell(flow, frame);
         }
     }
 

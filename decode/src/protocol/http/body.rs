@@ -63,10 +63,10 @@ impl Body {
     }
 
     fn tell_type(&mut self, flow: &mut Flow<'_>) {
-        if !std::mem::replace(&mut self.typed, true) {
-            if let Some(name) = magic::content_type(&self.first[..self.first.len().min(magic::ENOUGH)]) {
-                flow.fields.text(&BODY_MAGIC, name);
-            }
+        if !std::mem::replace(&mut self.typed, true)
+            && let Some(name) = magic::content_type(&self.first[..self.first.len().min(magic::ENOUGH)])
+        {
+            flow.fields.text(&BODY_MAGIC, name);
         }
     }
 
@@ -77,10 +77,12 @@ impl Body {
         }
         self.tell_type(flow);
         self.hashes.write(flow, &MD5, &SHA256);
-        if self.request && self.length <= MAX_KEPT as u64 && !self.first.contains(&0) {
-            if let Ok(text) = std::str::from_utf8(&self.first) {
-                flow.fields.text(&REQUEST_BODY, text);
-            }
+        if self.request
+            && self.length <= MAX_KEPT as u64
+            && !self.first.contains(&0)
+            && let Ok(text) = std::str::from_utf8(&self.first)
+        {
+            flow.fields.text(&REQUEST_BODY, text);
         }
     }
 

@@ -133,10 +133,10 @@ pub fn credentials(flow: &mut Flow<'_>, text: &[u8]) {
 
 /// NTLM in a header of either side.
 pub fn negotiation(flow: &mut Flow<'_>, scheme: &[u8], text: &[u8]) {
-    if scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate") {
-        if let Ok(decoded) = BASE64.decode(text) {
-            ntlm::find(flow, &decoded);
-        }
+    if (scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate"))
+        && let Ok(decoded) = BASE64.decode(text)
+    {
+        ntlm::find(flow, &decoded);
     }
 }
 

@@ -57,10 +57,10 @@ pub fn received(flow: &mut Flow<'_>, text: &[u8]) {
         }
         before = byte;
         rest = &rest[1..];
-        if byte == b'[' {
-            if let Some(ip) = super::ip(take(&mut rest, |b| b == b']')) {
-                flow.fields.ip(&IP, ip);
-            }
+        if byte == b'['
+            && let Some(ip) = super::ip(take(&mut rest, |b| b == b']'))
+        {
+            flow.fields.ip(&IP, ip);
         }
     }
 }

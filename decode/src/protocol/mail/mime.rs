@@ -40,10 +40,11 @@ struct File {
 impl Mime {
     /// Learns the boundary of a Content-Type header.
     pub fn boundary(&mut self, content_type: &[u8]) {
-        if let Some(boundary) = parameter(content_type, b"boundary") {
-            if !boundary.is_empty() && self.boundaries.len() < MAX_BOUNDARIES {
-                self.boundaries.push(boundary.into_owned());
-            }
+        if let Some(boundary) = parameter(content_type, b"boundary")
+            && !boundary.is_empty()
+            && self.boundaries.len() < MAX_BOUNDARIES
+        {
+            self.boundaries.push(boundary.into_owned());
         }
     }
 

@@ -77,9 +77,8 @@ impl Command<'_> {
     }
 
     fn response(&self, flow: &mut Flow<'_>, code: u8, dialects: &mut Dialects) -> Option<()> {
-        match code {
-            0x72 => flow.fields.text(&DIALECT, dialects.get(usize::from(u16_at(self.words, 0)?))?),
-            _ => {}
+        if code == 0x72 {
+            flow.fields.text(&DIALECT, dialects.get(usize::from(u16_at(self.words, 0)?))?)
         }
         Some(())
     }
