@@ -1,0 +1,64 @@
+"""A file is told of once nobody writes to it, never before, with real inotify and real leases."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from hayrick_common.closed_files import ClosedFiles, being_written
+from hayrick_sensor.closings import FolderClosings
+
+
+def watch(folder: Path) -> ClosedFiles:
+    return ClosedFiles(folder, "*.pcap", FolderClosings)
+
+
+async def collect(files: ClosedFiles, found: list[str], count: int) -> None:
+    async for path in files.closed():
+        found.append(path.name)
+        if len(set(found)) == count:
+            return
+
+
+def test_kernel_knows_an_open_file_from_a_closed_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap"
+    with path.open("wb"):
+        assert being_written(path) is True
+        with path.open("rb"):
+            assert being_written(path) is True
+    with path.open("rb"):
+        assert being_written(path) is False
+
+
+def test_scan_leaves_out_open_hidden_part_and_foreign_files(tmp_path: Path) -> None:
+    for name in ("b.pcap", "a.pcap", ".h.pcap", "x.pcap.part", "readme"):
+        (tmp_path / name).touch()
+    (tmp_path / "link.pcap").symlink_to("/etc/passwd")
+
+    async def scan() -> list[Path]:
+        return watch(tmp_path).scan()
+
+    with (tmp_path / "open.pcap").open("wb"):
+        assert {each.name for each in asyncio.run(scan())} == {"a.pcap", "b.pcap"}
+
+
+def test_files_are_told_of_when_they_close_or_move_in(tmp_path: Path) -> None:
+    folder = tmp_path / "watched"
+    folder.mkdir()
+    (folder / "before.pcap").touch()
+
+    async def scenario() -> list[str]:
+        found: list[str] = []
+        task = asyncio.ensure_future(collect(watch(folder), found, 3))
+        with (folder / "growing.pcap").open("wb") as growing:
+            for _ in range(5):
+                growing.write(b"x" * 5000)
+                await asyncio.sleep(0.05)
+            assert "growing.pcap" not in found
+        (tmp_path / "other").touch()
+        (tmp_path / "other").rename(folder / "moved.pcap")
+        await asyncio.wait_for(task, 10)
+        return found
+
+    found = asyncio.run(scenario())
+    assert set(found) == {"before.pcap", "growing.pcap", "moved.pcap"}
