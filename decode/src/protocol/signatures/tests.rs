@@ -57,6 +57,12 @@ fn first_bytes_name_udp_protocols() {
 }
 
 #[test]
+fn a_stun_request_is_not_the_first_netflow() {
+    let request = b"\0\x01\0\x18EX\x9a\x04\x9de#\x14'C\xe2$qJ\x8c.\x01\x01\0\x1412345678901234567890";
+    assert_eq!(names(Transport::Udp, 3478, request), ["stun"]);
+}
+
+#[test]
 fn what_only_resembles_a_protocol_is_not_named() {
     let cases: &[(Transport, &[u8])] = &[
         (Transport::Tcp, b"<192>x"),

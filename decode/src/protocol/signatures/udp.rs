@@ -18,7 +18,9 @@ pub fn netflow(_: &Flow<'_>, data: &[u8]) -> bool {
         }
         _ => return false,
     };
-    (1..=30).contains(&count) && (header + 20..=header + 30 * record).contains(&data.len())
+    // Some exporters pad their records; what is shorter is something else (STUN begins as version 1 does).
+    let records = header + count * record;
+    (1..=30).contains(&count) && (records..=records + 8 * count).contains(&data.len())
 }
 
 /// A message with its own length, and a set in it.
