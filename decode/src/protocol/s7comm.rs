@@ -25,6 +25,8 @@ const DATA: u8 = 0xf0;
 const CONNECT: [u8; 2] = [0xe0, 0xd0];
 const S7: u8 = 0x32;
 const S7_PLUS: u8 = 0x72;
+/// Request, response, notification, and the response of old controllers.
+const OPERATIONS: [u8; 4] = [0x31, 0x32, 0x33, 0x02];
 
 static NAMES: &[(u8, &str)] = &[
     (0x00, "CPU services"),
@@ -73,14 +75,21 @@ fn message(flow: &mut Flow<'_>, data: &[u8]) {
         }
         Some(&S7_PLUS) => {
             flow.protocol("s7comm-plus");
-            // A digest of so many bytes may come before the operation.
-            let digest = data.get(4).copied().unwrap_or(0);
-            if let Some(&operation) = data.get(5 + usize::from(digest)) {
+            if let Some(operation) = operation(data) {
                 flow.fields.int(&OPERATION, operation.into());
             }
         }
         _ => {}
     }
+}
+
+/// What follows version and length; from version 3 on, a digest behind its length comes between.
+fn operation(data: &[u8]) -> Option<u8> {
+    let &[_, version, _, _, next] = data.first_chunk()?;
+    if version < 3 && OPERATIONS.contains(&next) {
+        return Some(next);
+    }
+    data.get(5 + usize::from(next)).copied().filter(|operation| OPERATIONS.contains(operation))
 }
 
 fn s7(flow: &mut Flow<'_>, data: &[u8]) -> Option<()> {
@@ -137,5 +146,23 @@ mod tests {
             assert_eq!(harness.ints(&REFERENCE), [256]);
             assert_eq!(harness.ints(&ERROR_CLASS), [0x81]);
         }
+    }
+
+    #[test]
+    fn the_operation_of_the_newer_protocol_stands_before_or_behind_a_digest() {
+        let told = |message: &[u8]| {
+            let packet = [&b"\x03\0\0"[..], &[(TRANSPORT + message.len()) as u8], b"\x02\xf0\x80", message].concat();
+            let mut harness = Harness::new(Transport::Tcp, 102);
+            harness.data(Client, &packet);
+            assert_eq!(harness.protocols, ["s7comm-plus"]);
+            harness.ints(&OPERATION)
+        };
+        let old = [&b"\x72\x01\0\x40\x31\0\0\x04\xca"[..], &[5; 0x40]].concat();
+        assert_eq!(told(&old), [0x31]);
+        assert_eq!(told(b"\x72\x01\0\x06\0\x31\0\0\0\0"), [0x31]);
+        assert_eq!(told(b"\x72\x03\0\x0a\x04\xaa\xbb\xcc\xdd\x32\0\0\0\0"), [0x32]);
+        assert_eq!(told(b"\x72\x03\0\x06\x01\xaa\x77"), []);
+        assert_eq!(told(b"\x72\x03\0\x06\xff\xaa"), []);
+        assert_eq!(told(b"\x72\xff"), []);
     }
 }
