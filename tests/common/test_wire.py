@@ -13,7 +13,7 @@ from hayrick_common import wire
 from hayrick_common.errors import WireError
 
 SHA = "ab" * 32
-MESSAGES = [
+MESSAGES: list[wire.Message] = [
     wire.Hello("s1", 1, 1, "0.1", "boot", 1),
     wire.Welcome(1, "0.1", "boot", 1, 10_000),
     wire.Refused("conflict", "why", "s1.eth0.0000000001.abab"),
