@@ -63,7 +63,7 @@ pub struct Pipeline {
 impl Pipeline {
     pub fn new(origin: Origin) -> Pipeline {
         catalogue::get();
-        Pipeline { table: Table::new(), origin, now_ns: 0, done: Vec::new(), summary: Summary::default() }
+        Pipeline { table: Table::default(), origin, now_ns: 0, done: Vec::new(), summary: Summary::default() }
     }
 
     /// Takes a dissected packet.
@@ -118,7 +118,7 @@ impl Pipeline {
     }
 
     fn make_room(&mut self) {
-        if self.table.len() < MAX_OPEN_SESSIONS {
+        if self.table.open() < MAX_OPEN_SESSIONS {
             return;
         }
         let oldest = (0..LISTS as u8).filter_map(|list| self.table.oldest(list)).min_by_key(|(_, s)| s.last_ns);
@@ -246,7 +246,7 @@ impl Decoder {
     }
 
     fn step(&mut self) {
-        let why = match self.capture.next() {
+        let why = match self.capture.next_item() {
             Ok(Item::Packet(raw)) => {
                 count(&mut self.pipeline.summary, &raw);
                 let pipeline = &mut self.pipeline;

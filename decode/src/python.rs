@@ -24,6 +24,8 @@ fn open_error(error: std::io::Error) -> PyErr {
     }
 }
 
+// Named options of a Python function are that many arguments.
+#[allow(clippy::too_many_arguments)]
 /// Opens a capture; see the stub for the arguments.
 #[pyfunction]
 #[pyo3(signature = (path, *, chunk="", node="", file="", tags=vec![], batch_sessions=8192, indexed_ms=0))]
@@ -257,13 +259,12 @@ fn describe_count<'py>(py: Python<'py>, field: &Field, count: String) -> PyResul
     .dict(py)
 }
 
+/// Time, link type, length on the wire, bytes.
+type Packet<'py> = (u64, u16, u32, Bound<'py, PyBytes>);
+
 /// Packets read back by position.
 #[pyfunction]
-fn read_packets<'py>(
-    py: Python<'py>,
-    path: PathBuf,
-    positions: Vec<u64>,
-) -> PyResult<Vec<(u64, u16, u32, Bound<'py, PyBytes>)>> {
+fn read_packets<'py>(py: Python<'py>, path: PathBuf, positions: Vec<u64>) -> PyResult<Vec<Packet<'py>>> {
     let packets = py.detach(|| capture::packets(&path, &positions)).map_err(open_error)?;
     Ok(packets.into_iter().map(|p| (p.time_ns, p.linktype, p.wire_length, PyBytes::new(py, &p.data))).collect())
 }

@@ -65,7 +65,7 @@ impl Capture {
     }
 
     /// The next packet. Errors are those of the source; a damaged file ends with a name instead.
-    pub fn next(&mut self) -> io::Result<Item<'_>> {
+    pub fn next_item(&mut self) -> io::Result<Item<'_>> {
         match &mut self.format {
             Format::Pcap(f) => f.next(&mut self.buffer),
             Format::Pcapng(f) => f.next(&mut self.buffer),

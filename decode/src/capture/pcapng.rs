@@ -52,7 +52,7 @@ impl Pcapng {
             }
             let kind = self.order.u32(head, 0);
             let length = self.order.u32(head, 4) as usize;
-            if length < 12 || length % 4 != 0 {
+            if length < 12 || !length.is_multiple_of(4) {
                 return Ok(self.end(Some("corrupt-block")));
             }
             if length > MAX_BLOCK {

@@ -131,10 +131,11 @@ fn application(flow: &mut Flow<'_>, reader: &mut Reader<'_>) -> Option<()> {
     if let Some(name) = services.get(usize::from(service)) {
         flow.fields.text(&SERVICE, name);
     }
-    if kind == 3 && service == READ_PROPERTY {
-        if let Some(name) = object_name(reader) {
-            flow.fields.bytes(&OBJECT_NAME, name);
-        }
+    if kind == 3
+        && service == READ_PROPERTY
+        && let Some(name) = object_name(reader)
+    {
+        flow.fields.bytes(&OBJECT_NAME, name);
     }
     Some(())
 }

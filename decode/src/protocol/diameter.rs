@@ -66,7 +66,7 @@ fn length(data: &[u8]) -> Frame {
     // The low bits of the flags and the two lowest of the length are always zero.
     let flags = reader.u8().unwrap_or(0);
     let length = length as usize;
-    if version == 1 && length >= HEADER && length % 4 == 0 && flags & 0x0f == 0 {
+    if version == 1 && length >= HEADER && length.is_multiple_of(4) && flags & 0x0f == 0 {
         Frame::Whole(length)
     } else {
         Frame::Bad

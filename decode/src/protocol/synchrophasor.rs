@@ -67,12 +67,8 @@ fn tell(flow: &mut Flow<'_>, frame: &[u8]) -> Option<()> {
     match kind {
         COMMAND_FRAME => flow.fields.int(&COMMAND, i64::from(body.u16()?)),
         CONFIGURATION_1 | CONFIGURATION_2 => configuration(flow, &mut body, unit)?,
-        CONFIGURATION_3 => {
-            // Spread over several frames, units are cut anywhere; only the first frame begins with one.
-            if body.u16()? <= 1 {
-                configuration(flow, &mut body, unit_3)?;
-            }
-        }
+        // Spread over several frames, units are cut anywhere; only the first frame begins with one.
+        CONFIGURATION_3 if body.u16()? <= 1 => configuration(flow, &mut body, unit_3)?,
         _ => {}
     }
     Some(())

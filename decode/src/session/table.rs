@@ -45,8 +45,8 @@ pub struct Table {
     hasher: foldhash::fast::RandomState,
 }
 
-impl Table {
-    pub fn new() -> Table {
+impl Default for Table {
+    fn default() -> Table {
         Table {
             slots: Vec::new(),
             free: Vec::new(),
@@ -55,8 +55,11 @@ impl Table {
             hasher: foldhash::fast::RandomState::default(),
         }
     }
+}
 
-    pub fn len(&self) -> usize {
+impl Table {
+    /// The number of open sessions.
+    pub fn open(&self) -> usize {
         self.index.len()
     }
 
