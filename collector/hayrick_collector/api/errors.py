@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -53,6 +54,12 @@ def install(app: FastAPI) -> None:
     async def ours(request: Request, error: HayrickError) -> JSONResponse:
         status, code = next((status, code) for kind, status, code in _STATUSES if isinstance(error, kind))
         return error_response(status, code, str(error), column=getattr(error, "column", None))
+
+    @app.exception_handler(OSError)
+    async def system(request: Request, error: OSError) -> JSONResponse:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        status, code = (507, "disk_full") if full else (500, "internal")
+        return error_response(status, code, error.strerror or str(error))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:

@@ -5,6 +5,7 @@ The same bytes are the same chunk, so a file brought twice is recognised and its
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -45,17 +46,17 @@ class Intake:
         self._node = config.node
         self._keep_free = config.ingest.keep_free_mb << 20
         make_folder(self._folder.incoming / _FOLDER)
-        self._part = self._folder.incoming / _FOLDER / f"{owner.token()}-{uuid.uuid4().hex}.part"
-        self._file = self._part.open("wb")
         self._hash = hashlib.sha256()
         self._unpacker = Unpacker()
         self._head = b""
         self._size = 0
         self._checked = 0
         self._check_disk()
+        self._part = self._folder.incoming / _FOLDER / f"{owner.token()}-{uuid.uuid4().hex}.part"
+        self._file = self._part.open("wb")
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises CaptureError when they cannot be a capture or the disk is short, else OSError."""
+        """Take the next bytes. Raises CaptureError when they cannot be a capture, OSError when the disk is short."""
         for plain in self._unpacker.feed(data):
             self._write(plain)
 
@@ -116,9 +117,10 @@ class Intake:
         self._checked = self._size
         free = shutil.disk_usage(self._folder.root).free
         if free < self._keep_free:
-            raise CaptureError(
+            raise OSError(
+                errno.ENOSPC,
                 f"only {free >> 20} MB are free under {self._folder.root}; imports stop at"
-                f" {self._keep_free >> 20} MB (ingest.keep_free_mb): make room, or move the data folder"
+                f" {self._keep_free >> 20} MB (ingest.keep_free_mb): make room, or move the data folder",
             )
 
     def _why_not(self) -> str:
