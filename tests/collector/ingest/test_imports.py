@@ -8,12 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.collector.captures import mixed_frames, write_pcap
 
 from hayrick_collector.api.app import create_app
 from hayrick_collector.config import ApiConfig, CollectorConfig, IngestConfig
 from hayrick_collector.direct import DirectBackend
 from hayrick_collector.ingest.imports import intake
-from tests.collector.captures import mixed_frames, write_pcap
 
 NO_ROOM = IngestConfig(keep_free_mb=1 << 40)
 
