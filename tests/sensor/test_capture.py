@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,10 @@ import dpkt
 import pytest
 from tests.collector.landing.fleet import Fleet, wait_until
 
-STREAM = 'name = "lo"\ninterface = "lo"\nfilter = "udp dst port 9"\nrotate_seconds = 1\nquiet_seconds = 1\n'
+# Quiet for long enough that only the last chunk is closed by the deadline: tcpdump is blind while it starts again.
+STREAM = 'name = "lo"\ninterface = "lo"\nfilter = "udp dst port 9"\nrotate_seconds = 1\nquiet_seconds = 6\n'
+# What the kernel holds for tcpdump reaches it within a second; what is still held when tcpdump is ended is lost.
+RING_SECONDS = 1.5
 SEND = """
 import socket, sys, time
 first, count = map(int, sys.argv[1:])
@@ -66,11 +70,12 @@ def test_each_packet_lands_once_through_quiet_links_and_a_killed_sensor(fleet: F
     send(fleet, 0, 300)
     fleet.kill("sensor")
     send(fleet, 300, 300)
+    time.sleep(RING_SECONDS)
     (fleet.root / "spool" / "run" / "lo.stderr").unlink()
     fleet.start("sensor")
     wait_until(lambda: listening(fleet), 20, fleet)
     send(fleet, 600, 300)
-    wait_until(lambda: len(landed_counters(fleet)) == 900, 30, fleet)
+    wait_until(lambda: len(landed_counters(fleet)) == 900, 40, fleet)
     assert set(landed_counters(fleet).values()) == {1}
     sequences = [row["sequence"] for row in fleet.landed()]
     assert sorted(sequences) == list(range(1, len(sequences) + 1))
