@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -73,11 +74,27 @@ class StoreConfig:
     """`[store]`: the embedded store, or a shared Elasticsearch cluster."""
 
     kind: Literal["duckdb", "elasticsearch"] = setting("duckdb", about="embedded on this machine, or a cluster")
-    url: str = setting("", about="the cluster's address, of kind elasticsearch")
+    urls: tuple[str, ...] = setting(
+        (), about="the cluster's addresses, such as https://es1:9200; the rest is of it too"
+    )
+    prefix: str = setting("hayrick_", pattern=r"[a-z0-9][a-z0-9_-]{0,60}|", about="begins the names of its indices")
+    shards: int = setting(1, minimum=1, maximum=64, about="shards of each day's index")
+    replicas: int = setting(1, minimum=0, maximum=8, about="copies of each shard; 0 on a cluster of one node")
+    api_key_file: str = setting("", about="file with an API key (the encoded form)")
+    user: str = setting("", about="user to log on as, where there is no API key")
+    password_file: str = setting("", about="file with the user's password")
+    ca_file: str = setting("", about="PEM file of the authority that signed the cluster's certificates")
 
     def __post_init__(self) -> None:
-        if (self.kind == "elasticsearch") != bool(self.url):
-            raise ValueError("url and kind = 'elasticsearch' go together")
+        if (self.kind == "elasticsearch") != bool(self.urls):
+            raise ValueError("urls and kind = 'elasticsearch' go together")
+        for url in self.urls:
+            if not re.fullmatch(r"https?://([^/\s:@\[\]]+|\[[0-9A-Fa-f:]+\]):\d{1,5}(/\S*)?", url):
+                raise ValueError(f"urls: {url!r} is not an address with its port, such as https://es1.example:9200")
+        if self.user and self.api_key_file:
+            raise ValueError("user: an API key (api_key_file) is used instead; leave out one of them")
+        if bool(self.user) != bool(self.password_file):
+            raise ValueError("user and password_file go together")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +133,7 @@ class CollectorConfig:
             api=ApiConfig(**{**values["api"], "hosts": tuple(values["api"]["hosts"])}),
             landing=LandingConfig(**values["landing"]),
             ingest=IngestConfig(**values["ingest"]),
-            store=StoreConfig(**values["store"]),
+            store=StoreConfig(**{**values["store"], "urls": tuple(values["store"]["urls"])}),
             retention=RetentionConfig(**values["retention"]),
         )
 

@@ -9,9 +9,33 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.collector.elasticsearch import Server
 
 Hayrick = Callable[..., "subprocess.CompletedProcess[str]"]
 MAIN = "import sys; from hayrick_common.cli import main; sys.exit(main())"
+
+
+SERVERS: list[Server] = []
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start Elasticsearch at once where a test will ask for it: other tests run meanwhile."""
+    wanted = any(
+        "elasticsearch" in item.name or "cluster" in getattr(item, "fixturenames", ()) for item in session.items
+    )
+    if wanted and not session.config.option.collectonly:
+        SERVERS.append(Server())
+
+
+def pytest_sessionfinish() -> None:
+    while SERVERS:
+        SERVERS.pop().stop()
+
+
+@pytest.fixture(scope="session")
+def elasticsearch() -> str:
+    """The address of a real server."""
+    return SERVERS[0].address()
 
 
 @pytest.fixture

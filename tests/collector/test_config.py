@@ -36,7 +36,12 @@ def test_empty_file_is_a_collector_on_loopback(tmp_path: Path) -> None:
         ("[ingest]\nworkers = 0", "ingest.workers"),
         ("[ingest]\nworkers = 'two'", "ingest.workers"),
         ("node = 'a/b'", "node"),
-        ("[store]\nkind = 'elasticsearch'", "url"),
+        ("[store]\nkind = 'elasticsearch'", "store: urls"),
+        ("[store]\nkind = 'elasticsearch'\nurls = ['es1:9200']", "store: urls"),
+        ("[store]\nkind = 'elasticsearch'\nurls = ['https://es1']", "with its port"),
+        ("[store]\nkind = 'elasticsearch'\nurls = ['https://es1:9200']\nprefix = 'A*'", "store.prefix"),
+        ("[store]\nkind = 'elasticsearch'\nurls = ['https://es1:9200']\nuser = 'u'", "store: user and password_file"),
+        ("[store]\nurl = 'https://es1:9200'", "did you mean 'urls'"),
         ("[retention]\ndays = -1", "retention.days"),
         ("data = ", "not TOML"),
     ],
@@ -51,7 +56,11 @@ def test_other_addresses_may_be_listened_on_with_a_token(tmp_path: Path) -> None
 
 
 def test_settings_survive_the_way_to_a_worker(tmp_path: Path) -> None:
-    config = load(tmp_path, f"data = '{tmp_path}'\n[api]\ntoken = '{TOKEN}'\nhosts = ['h']\n[ingest]\nworkers = 3")
+    config = load(
+        tmp_path,
+        f"data = '{tmp_path}'\n[api]\ntoken = '{TOKEN}'\nhosts = ['h']\n[ingest]\nworkers = 3\n"
+        "[store]\nkind = 'elasticsearch'\nurls = ['https://[::1]:9200/es', 'http://b:1']",
+    )
     assert CollectorConfig.from_dict(config.as_dict()) == config
 
 

@@ -56,6 +56,11 @@ def parse(pattern: str) -> list[Piece]:
     return pieces
 
 
+def reread(canonical: str) -> list[Piece]:
+    """The pieces of a regex that `render` wrote, for a store with a spelling of its own."""
+    return [piece for _, piece in _scan(canonical, 0, len(canonical))]
+
+
 def render(pieces: list[Piece]) -> str:
     """The canonical text of the pieces."""
     return "".join(_escape(piece.text) if piece.kind == "literal" else piece.text for piece in pieces)

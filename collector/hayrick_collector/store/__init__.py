@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,9 @@ from hayrick_collector.store.interface import (
     Store,
     Table,
 )
-from hayrick_common.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hayrick_collector.config import CollectorConfig
+    from hayrick_collector.config import CollectorConfig, StoreConfig
 
 
 def open_store(where: CollectorConfig | Path, catalogue: Catalogue | None = None) -> Store:
@@ -33,13 +33,24 @@ def open_store(where: CollectorConfig | Path, catalogue: Catalogue | None = None
         import hayrick_decode
 
         catalogue = Catalogue.from_dicts(hayrick_decode.fields())
+    if isinstance(where, Path):
+        return _embedded(where, catalogue)
+    if where.store.kind == "elasticsearch":
+        return _shared(where.store, catalogue)
+    return _embedded(where.folder.store, catalogue)
+
+
+def _embedded(folder: Path, catalogue: Catalogue) -> Store:
     from hayrick_collector.store.embedded import EmbeddedStore
 
-    if isinstance(where, Path):
-        return EmbeddedStore(where, catalogue)
-    if where.store.kind != "duckdb":
-        raise ConfigError(f"store.kind {where.store.kind!r} is not known to this version")
-    return EmbeddedStore(where.folder.store, catalogue)
+    return EmbeddedStore(folder, catalogue)
+
+
+def _shared(settings: StoreConfig, catalogue: Catalogue) -> Store:
+    from hayrick_collector.store.elasticsearch import Cluster, ElasticsearchStore
+
+    values = {each.name: getattr(settings, each.name) for each in fields(Cluster)}
+    return ElasticsearchStore(Cluster(**values), catalogue)
 
 
 __all__ = [

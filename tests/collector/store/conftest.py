@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from tests.collector.catalogue import CATALOGUE
+from tests.collector.elasticsearch import START_S, cluster_of, wipe
 from tests.collector.store.sessions import Batches, expression
 
 from hayrick_collector.store import Page, Query, Store
+from hayrick_collector.store.elasticsearch import Cluster, ElasticsearchStore
 from hayrick_collector.store.embedded import EmbeddedStore
 
 T = TypeVar("T")
-MakeStore = Callable[[Path], Store]
-STORES: dict[str, MakeStore] = {"embedded": lambda folder: EmbeddedStore(folder / "store", CATALOGUE, grace_s=0)}
+MakeStore = Callable[[Path, str], Store]
+ELASTICSEARCH = "elasticsearch"
+STORES: dict[str, MakeStore] = {
+    "embedded": lambda folder, _: EmbeddedStore(folder / "store", CATALOGUE, grace_s=0),
+    ELASTICSEARCH: lambda folder, address: ElasticsearchStore(cluster_of(folder, address), CATALOGUE),
+}
+# The first one waits until the server is fetched and started.
+PARAMETERS = ["embedded", pytest.param(ELASTICSEARCH, marks=pytest.mark.timeout(START_S + 120))]
 DEADLINE_S = 60
 
 
 class Subject:
     """The store under test, each question asked of it opened afresh: nothing may live in memory only."""
 
-    def __init__(self, make: MakeStore, folder: Path) -> None:
-        self._make, self._folder = make, folder
+    def __init__(self, make: MakeStore, folder: Path, address: str) -> None:
+        self._make, self._folder, self._address = make, folder, address
 
     def store(self) -> Store:
-        return self._make(self._folder)
+        return self._make(self._folder, self._address)
 
     def ask(self, question: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
         async def asked() -> T:
@@ -63,6 +71,25 @@ class Subject:
         return sorted(ids)
 
 
-@pytest.fixture(params=STORES)
-def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
-    return Subject(STORES[request.param], tmp_path)
+@pytest.fixture(params=PARAMETERS)
+def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+    yield Subject(STORES[request.param], tmp_path, address_for(request))
+    clean(request, tmp_path)
+
+
+@pytest.fixture
+def cluster(elasticsearch: str, tmp_path: Path) -> Iterator[Cluster]:
+    """A prefix of its own on the test's Elasticsearch."""
+    yield cluster_of(tmp_path, elasticsearch)
+    wipe(cluster_of(tmp_path, elasticsearch))
+
+
+def address_for(request: pytest.FixtureRequest) -> str:
+    """The server's address, for a store that has one."""
+    return request.getfixturevalue("elasticsearch") if request.param == ELASTICSEARCH else ""
+
+
+def clean(request: pytest.FixtureRequest, folder: Path) -> None:
+    """Take away what the test left on the server."""
+    if request.param == ELASTICSEARCH:
+        wipe(cluster_of(folder, request.getfixturevalue("elasticsearch")))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, TypeAlias
 
 from tests.collector.catalogue import CATALOGUE
 from tests.collector.store.batches import DocumentBatch
 
 from hayrick_collector.expression import Node, parse_expression
+from hayrick_collector.store.documents import values
 
 Batches: TypeAlias = DocumentBatch
 DAY = 86_400_000
@@ -21,16 +23,30 @@ def expression(text: str) -> Node:
 
 def session(name: str, chunk: str = "one", at: int = START, **members: Any) -> dict[str, Any]:
     """A session's document; `name` becomes the last part of its id."""
-    return {
-        "id": f"231114-{name}",
-        "chunk": chunk,
-        "node": "test",
-        "firstPacket": at,
-        "lastPacket": at + 1000,
-        "network": {"packets": 2, "bytes": 100},
-        "packetPos": [24, 124],
-        **members,
-    }
+    return counted(
+        {
+            "id": f"231114-{name}",
+            "chunk": chunk,
+            "node": "test",
+            "firstPacket": at,
+            "lastPacket": at + 1000,
+            "network": {"packets": 2, "bytes": 100},
+            "packetPos": [24, 124],
+            **members,
+        }
+    )
+
+
+def counted(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the numbers of its values, which the decoder writes too."""
+    made = copy.deepcopy(document)
+    for field in CATALOGUE.fields:
+        number = len(values(document, field.column or "")) if field.counts else 0
+        if number:
+            outer, _, last = field.document.rpartition(".")
+            within = made.get(outer, made) if outer else made
+            within[last if within is not made else field.document] = number
+    return made
 
 
 def batch(*sessions: dict[str, Any]) -> DocumentBatch:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from tests.collector.catalogue import CATALOGUE
-from tests.collector.store.conftest import STORES
+from tests.collector.store.conftest import PARAMETERS, STORES, address_for, clean
 from tests.collector.store.evaluator import holds
-from tests.collector.store.sessions import START, batch
+from tests.collector.store.sessions import START, batch, counted
 
 from hayrick_collector.expression import Field, parse_expression
 from hayrick_collector.store import Query, Store
@@ -57,7 +57,7 @@ def documents(seed: int, number: int) -> list[dict[str, Any]]:
                 document[field.document] = values if field.multi else values[0]
         at = START + chance.randint(0, 3) * 500
         document.update({"id": f"231114-{index:04d}", "chunk": "one", "firstPacket": at, "lastPacket": at + 500})
-        made.append(document)
+        made.append(counted(document))
     return made
 
 
@@ -136,11 +136,11 @@ expressions = st.recursive(
 DOCUMENTS = documents(seed=1, number=60)
 
 
-@pytest.fixture(scope="module", params=STORES)
+@pytest.fixture(scope="module", params=PARAMETERS)
 def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Asks the filled store: a function from a query to ids."""
     folder: Path = tmp_path_factory.mktemp("differential")
-    store: Store = STORES[request.param](folder)
+    store: Store = STORES[request.param](folder, address_for(request))
     with store.writer("one") as writer:
         writer.add(batch(*DOCUMENTS[:20]))
         writer.add(batch(*DOCUMENTS[20:]))
@@ -149,6 +149,7 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         runner.run(store.open())
         yield lambda query: {item["id"] for item in runner.run(store.find(query)).items}
         runner.run(store.close())
+    clean(request, folder)
 
 
 @settings(max_examples=150)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from hayrick_collector.expression import Catalogue, Field, Node
-from hayrick_collector.store import documents
+from hayrick_collector.store import documents, questions
 from hayrick_collector.store.embedded import columns, paging
 from hayrick_collector.store.embedded.compiler import Compiler
 from hayrick_collector.store.embedded.layout import DOCUMENTS, PACKETS, SESSIONS
@@ -20,7 +20,6 @@ from hayrick_collector.store.embedded.sql import TRUE, Sql, all_of, join, name
 from hayrick_collector.store.interface import Bucket, Document, Facet, FacetOrder, Page, Positions, Query, Value
 
 _WEIGHTS = {"network.packets": "BIGINT", "network.bytes": "BIGINT"}
-_METRICS = {"packets": "network.packets", "bytes": "network.bytes", "databytes": "totDataBytes"}
 
 
 class Place(NamedTuple):
@@ -134,17 +133,12 @@ class Search:
 
     def field(self, name_of_field: str) -> Field:
         """ValueError if the catalogue has none of this name."""
-        found = self._catalogue.find(name_of_field)
-        if found is None:
-            raise ValueError(f"unknown field {name_of_field}")
-        return found
+        return questions.known(self._catalogue, name_of_field)
 
     def _metric(self, metric: str) -> tuple[dict[str, str], str]:
         if metric == "sessions":
             return {}, "count(*)"
-        field = self.field(_METRICS.get(metric, metric))
-        if field.table != SESSIONS or field.kind != "integer" or columns.is_list(field) or field.any_of:
-            raise ValueError(f"{metric} cannot be added up: it is no single whole number of every session")
+        field = questions.addable(self._catalogue, metric)
         return columns.columns(field), f"coalesce(sum({name(field.column or '')}), 0)"
 
     def _relations(self, query: Query) -> Relations:

@@ -31,6 +31,7 @@ from hayrick_collector.store.interface import (
     Store,
     Value,
 )
+from hayrick_collector.store.questions import tag_names
 from hayrick_common.errors import StoreError
 
 T = TypeVar("T")
@@ -115,7 +116,7 @@ class EmbeddedStore(Store):
 
     async def tag(self, query: Query, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
         """Written beside the segments, which stay as they are."""
-        added, removed = _tags(add), _tags(remove)
+        added, removed = tag_names(add), tag_names(remove)
 
         def work(cursor: duckdb.DuckDBPyConnection) -> int:
             ids = self._search(cursor).ids(query)
@@ -209,11 +210,3 @@ class EmbeddedStore(Store):
         if self._engine is None:
             raise StoreError("the store is not open")
         return await self._engine.run(work, deadline_s)
-
-
-def _tags(names: Iterable[str]) -> list[str]:
-    """Distinct and not empty; ValueError otherwise."""
-    listed = list(dict.fromkeys(names))
-    if any(not name or "\0" in name for name in listed):
-        raise ValueError("a tag cannot be empty")
-    return listed

@@ -1,0 +1,100 @@
+"""Where the cluster is and how to log on to it; clients for queries (asyncio) and for writers (synchronous)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from elastic_transport import HttpxAsyncHttpNode
+from elasticsearch import AsyncElasticsearch, Elasticsearch
+
+from hayrick_common.errors import ConfigError
+
+REQUEST_TIMEOUT_S = 60.0
+SESSIONS = "sessions3-"
+_HIDDEN = "hidden!"  # no chunk's key holds an exclamation mark
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Addresses, credentials (as names of files, so that no secret travels on a command line) and names of indices."""
+
+    urls: tuple[str, ...]
+    prefix: str = "hayrick_"
+    shards: int = 1
+    replicas: int = 1
+    api_key_file: str = ""
+    user: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+
+    @property
+    def sessions(self) -> str:
+        """Pattern of the indices with sessions, one a day."""
+        return f"{self.prefix}{SESSIONS}*"
+
+    @property
+    def template(self) -> str:
+        """Name of the template of those indices."""
+        return f"{self.prefix}sessions3"
+
+    @property
+    def chunks(self) -> str:
+        """The index that knows the committed chunks, and which are not to be seen."""
+        return f"{self.prefix}chunks"
+
+    @property
+    def hidden(self) -> str:
+        """Id of the document in `chunks` that lists the chunks not to be seen."""
+        return _HIDDEN
+
+    def day(self, session_id: str) -> str:
+        """The index of a session: its id begins with the day."""
+        return f"{self.prefix}{SESSIONS}{session_id[:6]}"
+
+
+def connect(cluster: Cluster) -> AsyncElasticsearch:
+    """A client for queries; `close` it. httpx speaks for it, which the collector has anyway."""
+    return AsyncElasticsearch(node_class=HttpxAsyncHttpNode, **_options(cluster))
+
+
+@cache
+def connected(cluster: Cluster) -> Elasticsearch:
+    """The one client a process has for writing to this cluster."""
+    return Elasticsearch(**_options(cluster))
+
+
+def _options(cluster: Cluster) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "hosts": list(cluster.urls),
+        "request_timeout": REQUEST_TIMEOUT_S,
+        "max_retries": len(cluster.urls),  # another node when one does not answer; busy ones are our own affair
+        "retry_on_status": (),
+    }
+    if cluster.ca_file:
+        options["ca_certs"] = str(_existing("store.ca_file", cluster.ca_file))
+    if cluster.api_key_file:
+        options["api_key"] = _secret("store.api_key_file", cluster.api_key_file)
+    elif cluster.user:
+        options["basic_auth"] = (cluster.user, _secret("store.password_file", cluster.password_file))
+    return options
+
+
+def _existing(key: str, name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"{key}: {path} is not a file")
+    return path
+
+
+def _secret(key: str, name: str) -> str:
+    path = _existing(key, name)
+    try:
+        text = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{key}: {path} cannot be read: {error}") from error
+    if not text:
+        raise ConfigError(f"{key}: {path} is empty")
+    return text

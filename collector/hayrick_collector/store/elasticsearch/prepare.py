@@ -1,0 +1,104 @@
+"""What must be there before a session comes: the index template, the list of chunks. Done again, it changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
+
+from hayrick_collector.expression import Catalogue
+from hayrick_collector.store.elasticsearch import mapping
+from hayrick_collector.store.elasticsearch.connection import Cluster, connected
+from hayrick_collector.store.elasticsearch.failures import explain, root_cause, translated
+from hayrick_common.errors import StoreError
+
+LEAST_VERSION = 8
+_ready: set[tuple[Cluster, int]] = set()
+
+
+def prepare_once(cluster: Cluster, catalogue: Catalogue) -> None:
+    """For writers: once a process."""
+    key = (cluster, id(catalogue))
+    if key not in _ready:
+        prepare(cluster, catalogue)
+        _ready.add(key)
+
+
+def prepare(cluster: Cluster, catalogue: Catalogue) -> list[str]:
+    """Create or bring up to date; returns the names of what was changed. StoreError when a day's index was made with
+    another kind for a field: that one stays as it is, and reads as it did."""
+    with translated():
+        client = connected(cluster)
+        _check_version(client)
+        changed = _chunks(client, cluster)
+        ours = mapping.properties(catalogue)
+        there = _template(client, cluster)
+        mine = mapping.template(cluster, mapping.united(_properties(there), ours))
+        if _properties(there) != mine["template"]["mappings"]["properties"] or _settings(there) != _plain(mine):
+            client.indices.put_index_template(name=cluster.template, **mine)
+            changed += [cluster.template, *_renew(client, cluster, ours)]
+        return changed
+
+
+def _check_version(client: Elasticsearch) -> None:
+    number = str(client.info()["version"]["number"])
+    if int(number.partition(".")[0]) < LEAST_VERSION:
+        raise StoreError(f"Elasticsearch {number} is too old: {LEAST_VERSION} or later is needed")
+
+
+def _chunks(client: Elasticsearch, cluster: Cluster) -> list[str]:
+    if client.indices.exists(index=cluster.chunks):
+        return []
+    try:
+        client.indices.create(
+            index=cluster.chunks,
+            mappings=mapping.CHUNKS,
+            settings={"number_of_shards": 1, "number_of_replicas": cluster.replicas},
+        )
+    except BadRequestError as error:  # somebody else was quicker
+        if root_cause(error.body).get("type") != "resource_already_exists_exception":
+            raise
+        return []
+    return [cluster.chunks]
+
+
+def _template(client: Elasticsearch, cluster: Cluster) -> dict[str, Any]:
+    try:
+        found = client.indices.get_index_template(name=cluster.template)["index_templates"]
+    except NotFoundError:
+        return {}
+    return dict(found[0]["index_template"])
+
+
+def _properties(template: dict[str, Any]) -> dict[str, Any]:
+    return dict(template.get("template", {}).get("mappings", {}).get("properties", {}))
+
+
+def _settings(template: dict[str, Any]) -> dict[str, Any]:
+    """Flat, as text: Elasticsearch gives numbers back as texts, nested."""
+    return _flat(template.get("template", {}).get("settings", {}).get("index", {}), "")
+
+
+def _plain(template: dict[str, Any]) -> dict[str, Any]:
+    return _flat(template["template"]["settings"], "")
+
+
+def _flat(nested: Any, prefix: str) -> dict[str, Any]:
+    if not isinstance(nested, dict):
+        return {prefix[:-1]: nested if isinstance(nested, list) else str(nested)}
+    return {key: value for name, below in nested.items() for key, value in _flat(below, f"{prefix}{name}.").items()}
+
+
+def _renew(client: Elasticsearch, cluster: Cluster, ours: dict[str, Any]) -> list[str]:
+    """New fields into the indices there are: chunks of older days may still come."""
+    renewed = []
+    for index in client.indices.get(index=cluster.sessions, features="aliases"):
+        try:
+            client.indices.put_mapping(index=index, properties=ours)
+        except BadRequestError as error:
+            raise StoreError(
+                f"{index} holds a field as another kind ({explain(root_cause(error.body))}); new days are as they"
+                " should be, this one stays as it is until its chunks are indexed into a fresh index"
+            ) from error
+        renewed.append(index)
+    return renewed

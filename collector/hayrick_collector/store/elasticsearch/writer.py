@@ -1,0 +1,165 @@
+"""Writes one chunk's sessions: streamed in while the chunk is hidden from every search, then shown by one change.
+
+A chunk that is indexed again is replaced document by document, since ids are the same; what was not written this time
+goes at the commit. Each document says by `hayrick.stamp` which attempt wrote it, and the commit counts them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from typing import Any
+
+from elasticsearch import Elasticsearch, NotFoundError
+
+from hayrick_collector.expression import Catalogue
+from hayrick_collector.store.elasticsearch import scripts
+from hayrick_collector.store.elasticsearch.bulk import Bulk, Item
+from hayrick_collector.store.elasticsearch.connection import Cluster, connected
+from hayrick_collector.store.elasticsearch.failures import translated
+from hayrick_collector.store.elasticsearch.mapping import STAMP
+from hayrick_collector.store.elasticsearch.prepare import prepare_once
+from hayrick_collector.store.interface import Batch, SegmentWriter
+from hayrick_common.errors import StoreError
+
+RETRIES = 50  # of a change to the one list that all writers change
+_ID = re.compile(rb'"id":\s*"([^"\\]*)"')
+_CHUNK = re.compile(rb'"chunk":\s*"([^"\\]*)"')
+_DAYED = re.compile(r"\d{6}-[\w-]{1,400}")
+
+
+class ElasticsearchWriter(SegmentWriter):
+    """One chunk's sessions. Works in any process, needs no event loop."""
+
+    def __init__(self, cluster: Cluster, catalogue: Catalogue, chunk: str) -> None:
+        self._cluster, self._chunk = cluster, chunk
+        self._stamp = time.time_ns()
+        self._sent = 0
+        self._days: set[str] = set()
+        self._done = False
+        prepare_once(cluster, catalogue)
+        with translated():
+            self._client: Elasticsearch = connected(cluster)
+            self._again = self._begin()
+        self._bulk = Bulk(self._client)
+
+    def add(self, batch: Batch) -> None:
+        """Send the sessions; returns when the cluster has taken all but the last part of them."""
+        if self._done:
+            raise ValueError("the segment is committed or aborted already")
+        for line in batch.ndjson().splitlines():
+            self._bulk.add(self._item(line))
+            self._sent += 1
+
+    def commit(self) -> int:
+        """All of this chunk is seen, and nothing else of it. StoreError if sessions are missing afterwards."""
+        if self._done:
+            raise ValueError("the segment is committed or aborted already")
+        self._bulk.flush()
+        with translated():
+            if self._days:
+                self._client.indices.refresh(index=sorted(self._days), ignore_unavailable=True)
+            if self._again:
+                self._remove(self._older())
+            self._register(self._counted())
+            self._show()
+        self._done = True
+        return self._sent
+
+    def abort(self) -> None:
+        """Nothing of a new chunk stays. Where the cluster does not answer it stays hidden, until `maintain`."""
+        if self._done:
+            return
+        self._done = True
+        self._bulk.drop()
+        if self._sent and not self._again:
+            with contextlib.suppress(StoreError, TimeoutError, ValueError), translated():
+                self._remove({"term": {"chunk": self._chunk}})
+
+    def _begin(self) -> bool:
+        """Whether the chunk may have sessions already; a chunk that was never committed is hidden."""
+        if self._client.exists(index=self._cluster.chunks, id=self._chunk):
+            return True
+        body = scripts.hide(self._chunk, time.time_ns() // 1_000_000)
+        before = _hidden(self._client, self._cluster)
+        self._client.update(index=self._cluster.chunks, id=self._cluster.hidden, retry_on_conflict=RETRIES, **body)
+        return self._chunk in before
+
+    def _item(self, line: bytes) -> Item:
+        session, chunk = _only(_ID, line, "id"), _only(_CHUNK, line, "chunk")
+        if chunk != self._chunk:
+            raise ValueError(f"a session of the batch does not belong to the chunk {self._chunk}")
+        if not _DAYED.fullmatch(session):
+            raise ValueError(f"a session's id begins with its day, {session!r} does not")
+        day = self._cluster.day(session)
+        self._days.add(day)
+        stamped = line.rstrip()[:-1] + b',"hayrick":{"stamp":%d}}' % self._stamp
+        if not self._again:
+            return Item(b'{"index":{"_index":"%s","_id":"%s"}}' % (day.encode(), session.encode()), stamped, session)
+        update = {"script": scripts.replace(json.loads(stamped)), "scripted_upsert": True, "upsert": {}}
+        action = {"update": {"_index": day, "_id": session, "retry_on_conflict": 5}}
+        return Item(json.dumps(action).encode(), json.dumps(update).encode(), session)
+
+    def _older(self) -> dict[str, Any]:
+        """What another attempt wrote of this chunk."""
+        return {
+            "bool": {"filter": [{"term": {"chunk": self._chunk}}], "must_not": [{"term": {STAMP: self._stamp}}]},
+        }
+
+    def _remove(self, query: dict[str, Any]) -> None:
+        self._client.indices.refresh(index=self._cluster.sessions, ignore_unavailable=True)
+        self._client.delete_by_query(
+            index=self._cluster.sessions, query=query, conflicts="proceed", refresh=True, ignore_unavailable=True
+        )
+
+    def _counted(self) -> dict[str, Any]:
+        """What is there of this attempt; StoreError if it is not all."""
+        if not self._days:
+            return {"sessions": 0}
+        mine = [{"term": {"chunk": self._chunk}}, {"term": {STAMP: self._stamp}}]
+        found = self._client.search(
+            index=sorted(self._days),
+            query={"bool": {"filter": mine}},
+            size=0,
+            track_total_hits=True,
+            allow_partial_search_results=False,
+            aggs={"firstPacket": {"min": {"field": "firstPacket"}}, "lastPacket": {"max": {"field": "lastPacket"}}},
+        )
+        there = found["hits"]["total"]["value"]
+        if there != self._sent:
+            raise StoreError(f"{there} of {self._sent} sessions of {self._chunk} are there: another writer has it too")
+        spans = {name: int(each["value"]) for name, each in found["aggregations"].items() if each["value"] is not None}
+        return {"sessions": there, **spans}
+
+    def _register(self, summary: dict[str, Any]) -> None:
+        committed = {"committed": time.time_ns() // 1_000_000, **summary}
+        self._client.index(index=self._cluster.chunks, id=self._chunk, document=committed, refresh=True)
+
+    def _show(self) -> None:
+        with contextlib.suppress(NotFoundError):  # nothing was ever hidden
+            self._client.update(
+                index=self._cluster.chunks,
+                id=self._cluster.hidden,
+                retry_on_conflict=RETRIES,
+                **scripts.show(self._chunk),
+            )
+
+
+def _hidden(client: Elasticsearch, cluster: Cluster) -> list[str]:
+    try:
+        return list(client.get(index=cluster.chunks, id=cluster.hidden)["_source"].get("chunks", ()))
+    except NotFoundError:
+        return []
+
+
+def _only(pattern: re.Pattern[bytes], line: bytes, name: str) -> str:
+    """A member's text without reading the whole document, where its name stands in it only once."""
+    found = pattern.findall(line)
+    if len(found) == 1:
+        return str(found[0], "utf-8")
+    value = json.loads(line).get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"a session has no {name}")
+    return value

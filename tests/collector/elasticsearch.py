@@ -1,0 +1,69 @@
+"""One real Elasticsearch for a whole run of the tests, started while other tests run, or the cluster that
+HAYRICK_TEST_ELASTICSEARCH names. Each test has a prefix of its own on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import random
+import socket
+import subprocess
+from pathlib import Path
+
+from hayrick_collector.store.elasticsearch import Cluster
+from hayrick_collector.store.elasticsearch.connection import connected
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "elasticsearch"
+START_S = 900  # the first time, 928 MB are fetched
+STOP_S = 90
+
+
+class Server:
+    """A node on a port of its own, so that two runs of the tests never share one."""
+
+    def __init__(self) -> None:
+        self._environment = {**os.environ, "HAYRICK_ELASTICSEARCH_PORT": str(free_port())}
+        self._starting = subprocess.Popen(
+            [SCRIPT, "start"], env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def address(self) -> str:
+        """Where it answers; waits until it does."""
+        out, errors = self._starting.communicate(timeout=START_S)
+        assert self._starting.returncode == 0, errors
+        return out.split()[-1]
+
+    def stop(self) -> None:
+        """End the node, or its start."""
+        if self._starting.poll() is None:
+            self._starting.terminate()
+        with contextlib.suppress(ValueError):  # the pipes were read already
+            self._starting.communicate(timeout=STOP_S)
+        subprocess.run([SCRIPT, "stop"], env=self._environment, timeout=STOP_S, check=True)
+
+
+def free_port() -> int:
+    """One whose neighbour a hundred further, for the nodes among themselves, is free too."""
+    for _ in range(100):
+        port = random.randrange(19300, 19399)
+        with socket.socket() as one, socket.socket() as other, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + 100))
+            return port
+    raise OSError("no free port for Elasticsearch")
+
+
+def cluster_of(folder: Path, address: str) -> Cluster:
+    """The prefix of the test that has this folder."""
+    return Cluster((address,), prefix=f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}_", replicas=0)
+
+
+def wipe(cluster: Cluster) -> None:
+    """Remove every index and template of a prefix."""
+    client = connected(cluster)
+    names = list(client.indices.get(index=f"{cluster.prefix}*", features="aliases"))
+    if names:
+        client.indices.delete(index=names)
+    client.options(ignore_status=404).indices.delete_index_template(name=cluster.template)
