@@ -140,7 +140,7 @@ def counted(sessions: Mapping[str, int]) -> str:
 
 def show(rick: Rick) -> None:
     """The sessions, and the packets of some of them as tshark reads them."""
-    fields = "firstPacket,protocol,source.ip,destination.ip,destination.port,http.host,dns.host,tls.sni"
+    fields = "firstPacket,protocol,source.ip,destination.ip,destination.port,http.host,dns.host,tls.version"
     for expression in ("protocols == [http,dns,tls]", "http.uri == *needle*"):
         say(f"hayrick search '{expression}'")
         print(rick.ask("search", expression, "--limit", "12", "--fields", fields))
