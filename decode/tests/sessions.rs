@@ -181,3 +181,14 @@ fn idle_udp_becomes_another_session() {
     let (documents, _) = Pcap::new(1).frame(0, &frame).frame(90_000, &other).frame(90_001, &frame).decode();
     assert_eq!(documents.len(), 3);
 }
+
+#[test]
+fn what_a_tunnel_carries_is_the_session_and_its_ends_are_kept() {
+    let inner = ethernet(0x0800, &ipv4([10, 0, 0, 1], [10, 0, 0, 2], 17, 0, &udp(5000, 9, b"hello")));
+    let gre = [&[0, 0, 0x65, 0x58][..], &inner].concat();
+    let document = one_udp(1, &ethernet(0x0800, &ipv4(CLIENT, SERVER, 47, 0, &gre)));
+    assert_eq!(document["source"]["ip"], "10.0.0.1");
+    assert_eq!(document["srcOuterIp"], serde_json::json!(["192.0.2.1"]));
+    assert_eq!(document["dstOuterMac"], serde_json::json!(["02:00:00:00:00:01"]));
+    assert_eq!(document["protocol"], serde_json::json!(["gre", "udp"]));
+}

@@ -176,10 +176,11 @@ impl Session {
             add(&mut self.sides[here].macs, source);
             add(&mut self.sides[there].macs, destination);
         }
-        // Tunnels' ends are told as they stand in the packets, whichever way those went.
+        // Tunnels' ends are told as they stand in the packets, whichever way those went; their stations the other way
+        // round, as the peer tells them, since searches carry over.
         for &(destination, source) in &packet.outer_macs {
-            add(&mut self.sides[0].outer_macs, source);
-            add(&mut self.sides[1].outer_macs, destination);
+            add(&mut self.sides[0].outer_macs, destination);
+            add(&mut self.sides[1].outer_macs, source);
         }
         for outer in &packet.outer {
             add(&mut self.sides[0].outer_ips, outer.source);
