@@ -10,6 +10,7 @@ from typing import Any
 from elasticsearch import AsyncElasticsearch
 
 from hayrick_collector.expression import Catalogue
+from hayrick_collector.store.elasticsearch.bulk import PATIENCE_S
 from hayrick_collector.store.elasticsearch.compiler import Dsl
 from hayrick_collector.store.elasticsearch.connection import Cluster, connect
 from hayrick_collector.store.elasticsearch.failures import translated
@@ -40,7 +41,8 @@ _SLACK_S = 5.0  # the client's own limit comes after ours
 class ElasticsearchStore(Store):
     """Sessions of one prefix on one cluster, written and read by any number of collectors."""
 
-    def __init__(self, cluster: Cluster, catalogue: Catalogue) -> None:
+    def __init__(self, cluster: Cluster, catalogue: Catalogue, *, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._cluster, self._catalogue = cluster, catalogue
         self._client: AsyncElasticsearch | None = None
 
@@ -56,7 +58,7 @@ class ElasticsearchStore(Store):
 
     def writer(self, chunk_key: str) -> SegmentWriter:
         """Needs no open store."""
-        return ElasticsearchWriter(self._cluster, self._catalogue, chunk_key)
+        return ElasticsearchWriter(self._cluster, self._catalogue, chunk_key, patience_s=self._patience_s)
 
     async def find(self, query: Query) -> Page:
         """A page of documents."""

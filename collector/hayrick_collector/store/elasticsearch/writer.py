@@ -16,7 +16,7 @@ from elasticsearch import Elasticsearch, NotFoundError
 
 from hayrick_collector.expression import Catalogue
 from hayrick_collector.store.elasticsearch import scripts
-from hayrick_collector.store.elasticsearch.bulk import Bulk, Item
+from hayrick_collector.store.elasticsearch.bulk import PATIENCE_S, Bulk, Item
 from hayrick_collector.store.elasticsearch.connection import Cluster, connected
 from hayrick_collector.store.elasticsearch.failures import translated
 from hayrick_collector.store.elasticsearch.mapping import STAMP
@@ -33,7 +33,9 @@ _DAYED = re.compile(r"\d{6}-[\w-]{1,400}")
 class ElasticsearchWriter(SegmentWriter):
     """One chunk's sessions. Works in any process, needs no event loop."""
 
-    def __init__(self, cluster: Cluster, catalogue: Catalogue, chunk: str) -> None:
+    def __init__(
+        self, cluster: Cluster, catalogue: Catalogue, chunk: str, *, patience_s: float = PATIENCE_S
+    ) -> None:
         self._cluster, self._chunk = cluster, chunk
         self._stamp = time.time_ns()
         self._sent = 0
@@ -43,7 +45,7 @@ class ElasticsearchWriter(SegmentWriter):
         with translated():
             self._client: Elasticsearch = connected(cluster)
             self._again = self._begin()
-        self._bulk = Bulk(self._client)
+        self._bulk = Bulk(self._client, patience_s=patience_s)
 
     def add(self, batch: Batch) -> None:
         """Send the sessions; returns when the cluster has taken all but the last part of them."""
