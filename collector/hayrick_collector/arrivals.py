@@ -11,7 +11,7 @@ from typing import Any
 from hayrick_collector.backend import file_pieces
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.direct import DirectBackend
-from hayrick_collector.landing import Inbox, Known, Landing, LandingSettings
+from hayrick_collector.landing import Drop, Inbox, Known, Landing, LandingSettings
 from hayrick_common.chunk import ChunkId
 from hayrick_common.errors import ConfigError
 from hayrick_common.keys import KeyPair, read_pair, write_pair
@@ -43,20 +43,30 @@ class CatalogSink:
 
 
 class Arrivals:
-    """The ways in that the settings open: the ZeroMQ landing, the inbox. `tasks` run until cancelled."""
+    """The ways in that the settings open: the ZeroMQ landing, the drop, the inbox. `tasks` run until cancelled."""
 
-    def __init__(self, landing: Landing | None, inbox: Inbox | None) -> None:
+    def __init__(self, landing: Landing | None, drop: Drop, inbox: Inbox | None) -> None:
         self._landing = landing
+        self._drop = drop
         self._inbox = inbox
-        self.tasks = {asyncio.create_task(each.run()) for each in (landing, inbox) if each is not None}
+        self.tasks = {asyncio.create_task(each.run()) for each in (landing, drop, inbox) if each is not None}
 
     @classmethod
     @asynccontextmanager
     async def opened(cls, config: CollectorConfig, backend: DirectBackend) -> AsyncIterator[Arrivals]:
         """Open what the settings say; closes it at the end."""
-        landing = _landing(config, backend) if config.landing.listen else None
+        sink = CatalogSink(backend)
+        landing = _landing(config, sink) if config.landing.listen else None
+        drop = Drop(config.data, sink)
+        listeners = [drop.indexed, *([landing.indexed] if landing else [])]
+
+        def indexed(key: str) -> None:
+            for each in listeners:
+                each(key)
+
+        backend.pool.on_indexed = indexed
         inbox = Inbox(config.folder.inbox, lambda path: _take(backend, path)) if config.landing.inbox else None
-        arrivals = cls(landing, inbox)
+        arrivals = cls(landing, drop, inbox)
         try:
             yield arrivals
         finally:
@@ -69,6 +79,7 @@ class Arrivals:
     def addresses(self) -> list[str]:
         """Where captures may come in, in words."""
         ways = [f"sensors dial {self._landing.address}"] if self._landing else []
+        ways.append(f"sensors deliver by SFTP into {self._drop.folder}/NAME")
         return [*ways, *([f"captures dropped into {self._inbox.folder} are taken"] if self._inbox else [])]
 
 
@@ -82,16 +93,15 @@ def collector_keys(config: CollectorConfig) -> KeyPair:
     return read_pair(config.folder.keys, KEY_NAME)
 
 
-def _landing(config: CollectorConfig, backend: DirectBackend) -> Landing:
+def _landing(config: CollectorConfig, sink: CatalogSink) -> Landing:
     import zmq
 
     settings = LandingSettings(config.data, config.landing.listen, collector_keys(config))
-    landing = Landing(settings, CatalogSink(backend))
+    landing = Landing(settings, sink)
     try:
         landing.start()
     except zmq.ZMQError as error:
         raise ConfigError(f"landing.listen {config.landing.listen}: {error.strerror}") from error
-    backend.pool.on_indexed = landing.indexed
     return landing
 
 

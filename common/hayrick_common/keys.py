@@ -44,10 +44,16 @@ def read_public(path: Path) -> str:
 def read_secret(path: Path) -> str:
     """The secret key in `path`; refused when group or others may read it."""
     key = check_key(_read(path), str(path))
+    check_private(path)
+    return key
+
+
+def check_private(path: Path) -> None:
+    """Raise KeyFileError unless the secret key in `path` is there, and for its owner's eyes only."""
+    _read(path)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise KeyFileError(f"{path}: mode {mode:04o} lets others read this secret key; run: chmod 600 {path}")
-    return key
 
 
 def read_pair(folder: Path, name: str) -> KeyPair:

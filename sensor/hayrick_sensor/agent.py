@@ -17,7 +17,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from hayrick_common import __version__, wire
 from hayrick_common.closed_files import ClosedFiles, stamp_of
 from hayrick_common.files import remove
-from hayrick_common.keys import read_pair
 from hayrick_sensor import shipper_events as ship
 from hayrick_sensor import spool_events as spool
 from hayrick_sensor import tcpdump
@@ -27,7 +26,7 @@ from hayrick_sensor.closings import FolderClosings
 from hayrick_sensor.config import MEGABYTE, SensorSettings, StreamSettings
 from hayrick_sensor.journal import Journal
 from hayrick_sensor.layout import Layout
-from hayrick_sensor.link import Link
+from hayrick_sensor.links import open_link
 from hayrick_sensor.measure import Measure, measure
 from hayrick_sensor.report import build_report, free_bytes, write_status
 from hayrick_sensor.shipper import Limits, Shipper
@@ -52,8 +51,7 @@ class Agent:
         self.spool = self._make_spool()
         limits = Limits(heartbeat_ms=settings.heartbeat_seconds * 1000)
         self.shipper = Shipper(settings.name, __version__, secrets.token_hex(8), limits=limits)
-        keys = read_pair(settings.keys_folder, "sensor")
-        self.link = Link(settings.collector.address, settings.collector.key(), keys)
+        self.link = open_link(settings)
         self.captures: dict[str, Capture] = {}
         self._spool_events: deque[spool.Event] = deque()
         self._examine: asyncio.Queue[spool.FileClosed] = asyncio.Queue()

@@ -4,25 +4,69 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from hayrick_common.chunk import IMPORT_STREAM, check_name
 from hayrick_common.config import load_settings, setting
 from hayrick_common.errors import KeyFileError
-from hayrick_common.keys import check_key, read_public
+from hayrick_common.keys import check_key, check_private, read_public
 
 DEFAULT_PATH = Path("/etc/hayrick/sensor.toml")
 MEGABYTE = 1_000_000
+
+
+class Place(NamedTuple):
+    """An SFTP address taken apart."""
+
+    user: str
+    host: str
+    port: int
+    path: str
+
+
+def parse_place(address: str) -> Place:
+    """`sftp://user@host[:port]/path`; ValueError says what is missing."""
+    parts = urlsplit(address)
+    if parts.scheme != "sftp" or not parts.hostname or not parts.username or not parts.path.startswith("/"):
+        raise ValueError(f"{address!r} is not sftp://user@host[:port]/path")
+    if parts.password is not None:
+        raise ValueError("a password has no place in the address: give a key_file")
+    return Place(unquote(parts.username), parts.hostname, parts.port or 22, unquote(parts.path))
 
 
 @dataclass(frozen=True)
 class CollectorSettings:
     """Where chunks go."""
 
-    address: str = setting(about="the collector's address, such as tcp://10.0.0.5:8006", pattern=r"(tcp|ipc)://.+")
+    address: str = setting(
+        about="the collector's address: tcp://10.0.0.5:8006, or sftp://user@host[:port]/path of this sensor's folder",
+        pattern=r"(tcp|ipc|sftp)://.+",
+    )
+    transport: Literal["zeromq", "sftp"] = setting("zeromq", about="how chunks travel; sftp: by any OpenSSH server")
     public_key: str = setting("", about="the collector's public key, 40 characters")
     public_key_file: Path | None = setting(None, about="or a file that holds it")
+    key_file: Path | None = setting(None, about="sftp: the private SSH key that lets this sensor in")
+    known_hosts: Path | None = setting(None, about="sftp: file with the server's host key, as ssh-keyscan prints it")
 
     def __post_init__(self) -> None:
+        if (self.transport == "sftp") != self.address.startswith("sftp://"):
+            raise ValueError("transport = 'sftp' and an address that begins with sftp:// go together")
+        if self.transport == "sftp":
+            self._check_sftp()
+        else:
+            self._check_zeromq()
+
+    def _check_sftp(self) -> None:
+        if self.key_file is None or self.known_hosts is None:
+            raise ValueError("transport = 'sftp' needs key_file and known_hosts (`ssh-keyscan HOST` prints host keys)")
+        if self.public_key or self.public_key_file:
+            raise ValueError("public_key is for transport = 'zeromq'; leave it out")
+        parse_place(self.address)
+
+    def _check_zeromq(self) -> None:
+        if self.key_file or self.known_hosts:
+            raise ValueError("key_file and known_hosts are for transport = 'sftp'; leave them out")
         if bool(self.public_key) == bool(self.public_key_file):
             raise ValueError("give either public_key or public_key_file (`hayrick collector keygen` prints it)")
         if self.public_key:
@@ -34,6 +78,13 @@ class CollectorSettings:
     def key(self) -> str:
         """The public key, wherever it is given."""
         return read_public(self.public_key_file) if self.public_key_file else self.public_key
+
+    def ssh_files(self) -> tuple[Path, Path]:
+        """The private key and the known hosts; KeyFileError when the key cannot be read or others may."""
+        if self.key_file is None or self.known_hosts is None:
+            raise KeyFileError("key_file and known_hosts are needed")
+        check_private(self.key_file)
+        return self.key_file, self.known_hosts
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Real processes for tests that kill them: a landing and a sensor, joined by CURVE over a local socket."""
+"""Real processes for tests that kill them: a landing and a sensor, joined by CURVE or by an sshd."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from hayrick_collector.landing import Known, Landing, LandingSettings
+from hayrick_collector.landing import Drop, Known, Landing, LandingSettings
 from hayrick_common.keys import read_pair
 
 
@@ -46,13 +46,19 @@ async def main(data: Path, bind: str) -> None:
     landing = Landing(LandingSettings(data, bind, read_pair(data / "keys", "collector")), sink)
     landing.start()
     (data / "address").write_text(landing.address)
+    drop = Drop(data, sink)
     serving = asyncio.ensure_future(landing.run())
-    while not serving.done():
+    dropping = asyncio.ensure_future(drop.run())
+    while not serving.done() and not dropping.done():
         await asyncio.sleep(0.1)
-        (data / "counters.json").write_text(json.dumps({**landing.counters, "time": time.time()}))
+        (data / "counters.json").write_text(
+            json.dumps({**landing.counters, "drop": drop.counters, "time": time.time()})
+        )
         while sink.fresh:
-            landing.indexed(sink.fresh.pop(0))
-    serving.result()
+            key = sink.fresh.pop(0)
+            landing.indexed(key)
+            drop.indexed(key)
+    (dropping if dropping.done() else serving).result()
 
 
 asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,226 @@
+"""One SSH connection to the collector's SFTP server, and what is done over it; every call blocks, none for ever.
+
+Host keys are checked against a known_hosts file and nothing is trusted silently. Writes are pipelined by hand, since
+paramiko's own pipelining forgets the errors of writes.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from posixpath import join
+from typing import Any
+
+import paramiko
+from paramiko.sftp import CMD_EXTENDED, CMD_STATUS, CMD_WRITE, int64
+
+from hayrick_common import dropped
+from hayrick_common.chunk import Manifest
+from hayrick_common.errors import ConfigError
+from hayrick_common.files import PART_SUFFIX
+from hayrick_sensor.config import Place
+
+DEADLINE_SECONDS = 20.0
+WRITE_BYTES = 32_000
+UNANSWERED_WRITES = 128
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
+
+
+class HostKeyError(ConfigError):
+    """The server did not prove to be the one that the operator knows."""
+
+
+@dataclass
+class Acks:
+    """Counts the answers to pipelined writes, and keeps the first error."""
+
+    client: Any
+    waiting: int = 0
+    error: Exception | None = None
+
+    def _async_response(self, kind: int, message: Any, number: int) -> None:
+        """Called by paramiko's client for each answer."""
+        self.waiting -= 1
+        try:
+            if kind == CMD_STATUS:
+                self.client._convert_status(message)  # noqa: SLF001 - nothing public pipelines and keeps errors
+        except (OSError, EOFError) as error:
+            self.error = self.error or error
+
+    def settle(self, most: int) -> None:
+        """Read answers until no more than `most` are missing; raises the first error there was."""
+        while self.waiting > most:
+            self.client._read_response()  # noqa: SLF001
+        if self.error:
+            raise self.error
+
+
+@dataclass
+class Upload:
+    """The chunk on its way: `there` bytes lay on the server before."""
+
+    manifest: Manifest
+    name: str
+    file: Any
+    there: int
+    acks: Acks = field(repr=False)
+
+
+def connect(place: Place, key_file: Path, known_hosts: Path) -> paramiko.SSHClient:
+    """An authenticated connection; HostKeyError, or OSError and SSHException as they come."""
+    client = paramiko.SSHClient()
+    name = place.host if place.port == 22 else f"[{place.host}]:{place.port}"
+    try:
+        client.load_host_keys(str(known_hosts))
+    except FileNotFoundError as error:
+        raise HostKeyError(f"{known_hosts} is not there; {_how_to_know(place, known_hosts)}") from error
+    if client.get_host_keys().lookup(name) is None:
+        raise HostKeyError(f"the host key of {name} is not in {known_hosts}; {_how_to_know(place, known_hosts)}")
+    try:
+        client.connect(
+            place.host, place.port, place.user, key_filename=str(key_file), timeout=DEADLINE_SECONDS,
+            banner_timeout=DEADLINE_SECONDS, auth_timeout=DEADLINE_SECONDS, allow_agent=False, look_for_keys=False,
+            transport_factory=_transport,
+        )  # fmt: skip
+    except paramiko.BadHostKeyException as error:
+        client.close()
+        reason = f"the host key of {name} is not the one in {known_hosts}: another server, or somebody in between; "
+        raise HostKeyError(f"{reason}if it was changed on purpose: ssh-keygen -f {known_hosts} -R '{name}', then "
+                           f"{_how_to_know(place, known_hosts)}") from error  # fmt: skip
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _how_to_know(place: Place, known_hosts: Path) -> str:
+    return f"run: ssh-keyscan -p {place.port} {place.host} >> {known_hosts}, and compare it with the key on the server"
+
+
+def _transport(*arguments: Any, **options: Any) -> paramiko.Transport:
+    transport = paramiko.Transport(*arguments, **options)
+    transport.get_security_options().ciphers = CIPHERS  # paramiko prefers slower ones
+    transport.set_keepalive(10)
+    return transport
+
+
+class Session:
+    """The sensor's folder on the server. Not for two threads at once, except `close`."""
+
+    def __init__(self, place: Place, key_file: Path, known_hosts: Path) -> None:
+        self._root = place.path
+        self._ssh = connect(place, key_file, known_hosts)
+        try:
+            self._client = self._ssh.open_sftp()
+            self._client.get_channel().settimeout(DEADLINE_SECONDS)
+            self._client.stat(self._root)
+        except BaseException:
+            self._ssh.close()
+            raise
+
+    def close(self) -> None:
+        """Cut the connection; a call that waits on it fails."""
+        self._ssh.close()
+
+    def receipt(self, key: str) -> dropped.Receipt | None:
+        """What the collector has said of the chunk."""
+        data = self._read(join(self._root, dropped.RECEIPTS, dropped.note_name(key)))
+        try:
+            return dropped.decode_receipt(data, key) if data else None
+        except ValueError:
+            return None
+
+    def forget_receipt(self, key: str) -> None:
+        """Take away a refusal, so that the next try counts; where this account may not, the refusal stands."""
+        with suppress(FileNotFoundError, PermissionError):
+            self._client.remove(join(self._root, dropped.RECEIPTS, dropped.note_name(key)))
+
+    def committed(self, manifest: Manifest) -> bool:
+        """Whether the chunk lies there whole, for the collector to take."""
+        return self._size(join(self._root, dropped.chunk_name(manifest.key))) == manifest.size
+
+    def open(self, manifest: Manifest) -> Upload:
+        """Begin or go on with the hidden file."""
+        name = self._hidden(dropped.chunk_name(manifest.key))
+        there = self._size(name)
+        file = self._client.open(name, "w+" if there is None or there > manifest.size else "r+")
+        return Upload(manifest, name, file, 0 if there is None or there > manifest.size else there, Acks(self._client))
+
+    def place(self, upload: Upload, offset: int, body: bytes) -> int:
+        """Put the bytes there unless they are there; from the first that differ on all is written anew.
+
+        Returns the number of bytes written.
+        """
+        if offset < upload.there:
+            common = min(len(body), upload.there - offset)
+            found = b"".join(upload.file.readv([(offset, common)]))
+            if found == body[:common]:
+                body, offset = body[common:], offset + common
+            else:
+                upload.file.truncate(offset)
+                upload.there = offset
+        for start in range(0, len(body), WRITE_BYTES):
+            upload.acks.settle(UNANSWERED_WRITES)
+            piece = body[start : start + WRITE_BYTES]
+            where = int64(offset + start)
+            self._client._async_request(upload.acks, CMD_WRITE, upload.file.handle, where, piece)  # noqa: SLF001
+            upload.acks.waiting += 1
+        return len(body)
+
+    def commit(self, upload: Upload) -> None:
+        """Sync the file where the server can, write the manifest, give the file its name."""
+        upload.acks.settle(0)
+        size = upload.file.stat().st_size
+        if size != upload.manifest.size:
+            raise OSError(errno.EIO, f"the server holds {size} bytes of {upload.manifest.size}")
+        self._sync(upload.file)
+        upload.file.close()
+        key = upload.manifest.key
+        self._write(dropped.note_name(key), dropped.encode_manifest(upload.manifest))
+        self._client.posix_rename(upload.name, join(self._root, dropped.chunk_name(key)))
+
+    def discard(self, upload: Upload) -> None:
+        """Give the chunk up: the hidden file goes."""
+        upload.file.close()
+        self._client.remove(upload.name)
+
+    def report(self, data: bytes) -> int:
+        """Replace the status file; returns when that was by the server's clock, whole seconds as epoch ms."""
+        self._write(dropped.STATUS, data)
+        return int(self._client.stat(join(self._root, dropped.STATUS)).st_mtime or 0) * 1000
+
+    def _hidden(self, name: str) -> str:
+        return join(self._root, f".{name}{PART_SUFFIX}")
+
+    def _size(self, name: str) -> int | None:
+        try:
+            found: paramiko.SFTPAttributes = self._client.lstat(name)
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(found.st_mode or 0):
+            raise OSError(errno.EINVAL, f"{name} on the server is no file")
+        return int(found.st_size or 0)
+
+    def _read(self, name: str) -> bytes:
+        try:
+            with self._client.open(name, "r") as file:
+                return bytes(file.read(dropped.TEXT_MAX_BYTES))
+        except FileNotFoundError:
+            return b""
+
+    def _write(self, name: str, data: bytes) -> None:
+        with self._client.open(self._hidden(name), "w") as file:
+            file.write(data)
+            file.flush()
+            self._sync(file)
+        self._client.posix_rename(self._hidden(name), join(self._root, name))
+
+    def _sync(self, file: Any) -> None:
+        try:
+            self._client._request(CMD_EXTENDED, "fsync@openssh.com", file.handle)  # noqa: SLF001
+        except OSError as error:
+            if "unsupported" not in str(error).lower():
+                raise
