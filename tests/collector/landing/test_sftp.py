@@ -13,6 +13,8 @@ from tests.collector.landing.fleet import wait_until
 from tests.collector.landing.sshd import SftpFleet
 from tests.collector.landing.test_kills import write_capture
 
+from hayrick_common.dropped import Receipt, encode_receipt
+
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[SftpFleet]:
@@ -45,7 +47,7 @@ def test_each_chunk_lands_once_whoever_is_killed_in_mid_delivery(fleet: SftpFlee
     fleet.start("sensor")
     for cut in ("sensor", "sshd", "sensor"):
         before = fleet.parts()
-        wait_until(lambda before=before: fleet.parts() > before + 1_000_000, 30, fleet)
+        wait_until(lambda before=before: fleet.parts() not in (0, before), 30, fleet)
         if cut == "sshd":
             fleet.sshd.cut()
         else:
@@ -90,3 +92,16 @@ def test_what_lies_there_is_compared_before_it_is_added_to(fleet: SftpFleet) -> 
     assert [row["sha256"] for row in fleet.landed()] == [digest]
     wait_until(lambda: status(fleet).get("bytes_sent", 0) > 0, 20, fleet)
     assert status(fleet)["bytes_sent"] < len(whole) - 1_000_000
+
+
+def test_refusal_is_told_to_the_operator_and_its_receipt_taken_away(fleet: SftpFleet) -> None:
+    digest = write_capture(fleet.root / "pcaps" / "a.pcap", 10_000, 1)
+    key = f"s1.adopted.0000000001.{digest[:16]}"
+    receipts = fleet.drop / "receipts"
+    receipts.mkdir()
+    refusal = Receipt(key, "refused", code="conflict", reason="landed with other bytes")
+    (receipts / f"{key}.json").write_bytes(encode_receipt(refusal))
+    fleet.start("sensor")
+    wait_until(lambda: status(fleet).get("counters", {}).get("refused") == 1, 30, fleet)
+    assert list(receipts.iterdir()) == list(fleet.drop.glob("*.pcap")) == []
+    assert fleet.states() == {"offered"}
