@@ -33,9 +33,7 @@ _DAYED = re.compile(r"\d{6}-[\w-]{1,400}")
 class ElasticsearchWriter(SegmentWriter):
     """One chunk's sessions. Works in any process, needs no event loop."""
 
-    def __init__(
-        self, cluster: Cluster, catalogue: Catalogue, chunk: str, *, patience_s: float = PATIENCE_S
-    ) -> None:
+    def __init__(self, cluster: Cluster, catalogue: Catalogue, chunk: str, *, patience_s: float = PATIENCE_S) -> None:
         self._cluster, self._chunk = cluster, chunk
         self._stamp = time.time_ns()
         self._sent = 0
