@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import subprocess
@@ -42,12 +43,16 @@ def test_chunk_lands_and_both_receipts_come_back(fleet: SftpFleet) -> None:
     assert sorted(path.name for path in fleet.drop.iterdir()) == ["receipts", "status.json"]
 
 
+def _grows(fleet: SftpFleet, seen: tuple[int, int]) -> bool:
+    return fleet.parts() not in seen
+
+
 def test_each_chunk_lands_once_whoever_is_killed_in_mid_delivery(fleet: SftpFleet) -> None:
     hashes = {write_capture(fleet.root / "pcaps" / f"{n}.pcap", 40_000_000, n) for n in range(2)}
     fleet.start("sensor")
     for cut in ("sensor", "sshd", "sensor"):
-        before = fleet.parts()
-        wait_until(lambda before=before: fleet.parts() not in (0, before), 30, fleet)
+        seen = (0, fleet.parts())
+        wait_until(functools.partial(_grows, fleet, seen), 30, fleet)
         if cut == "sshd":
             fleet.sshd.cut()
         else:
