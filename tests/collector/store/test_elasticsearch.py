@@ -263,14 +263,20 @@ def test_every_field_of_the_decoder_is_indexed_under_its_name_in_documents() -> 
         assert not field.column or at["type"] in ("keyword", "long", "ip", "date", "boolean")
 
 
+def settings(folder: Path, cluster: Cluster, data: Path) -> Path:
+    """A settings file that names the cluster."""
+    config = folder / "shared.toml"
+    config.write_text(
+        f"data = '{data}'\n[store]\nkind = 'elasticsearch'\nurls = ['{cluster.urls[0]}']\n"
+        f"prefix = '{cluster.prefix}'\nreplicas = 0\n"
+    )
+    return config
+
+
 def test_commands_give_the_same_answers_on_both_stores(
     hayrick: Hayrick, cluster: Cluster, tmp_path: Path, data: Path
 ) -> None:
-    config = tmp_path / "shared.toml"
-    config.write_text(
-        f"data = '{tmp_path / 'shared'}'\n[store]\nkind = 'elasticsearch'\nurls = ['{cluster.urls[0]}']\n"
-        f"prefix = '{cluster.prefix}'\nreplicas = 0\n"
-    )
+    config = settings(tmp_path, cluster, tmp_path / "shared")
     capture = write_pcap(tmp_path / "x.pcap", mixed_frames())
     answers = []
     for where in (["--data", data], ["--config", config]):
@@ -282,3 +288,21 @@ def test_commands_give_the_same_answers_on_both_stores(
         (tmp_path / "out.pcap").unlink()
     assert answers[0] == answers[1]
     assert DNS["id"] not in answers[0][1]
+
+
+def test_moving_from_the_embedded_store_keeps_sessions_packets_and_tags(
+    hayrick: Hayrick, cluster: Cluster, tmp_path: Path, data: Path
+) -> None:
+    capture = write_pcap(tmp_path / "x.pcap", mixed_frames())
+    hayrick("ingest", capture, "-t", "case", "--data", data)
+    hayrick("tag", "protocols == dns", "+seen", "-case", "--data", data)
+    hayrick("export", "--data", data, "-o", tmp_path / "before.pcap", "")
+    config = settings(tmp_path, cluster, data)
+    hayrick("store", "init", "--config", config)
+    assert "3 sessions of 1 chunks moved" in hayrick("store", "migrate", "--config", config).stdout
+    assert "0 sessions of 0 chunks moved; 1 " in hayrick("store", "migrate", "--config", config).stdout
+    for words in ("", "tags == seen", "tags != case"):
+        assert hayrick("search", words, "--config", config).stdout == hayrick("search", words, "--data", data).stdout
+    hayrick("export", "--config", config, "-o", tmp_path / "after.pcap", "")
+    assert (tmp_path / "after.pcap").read_bytes() == (tmp_path / "before.pcap").read_bytes()
+    assert "sessions: 3" in hayrick("store", "check", "--config", config).stdout

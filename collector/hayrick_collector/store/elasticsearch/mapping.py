@@ -87,6 +87,7 @@ def settings(cluster: Cluster, made: Properties) -> dict[str, Any]:
     return {
         "number_of_shards": cluster.shards,
         "number_of_replicas": cluster.replicas,
+        "codec": "best_compression",  # a quarter less on disk, no slower
         "refresh_interval": "60s",  # a commit refreshes by itself
         "mapping.total_fields.limit": 2 * _entries(made) + 500,
         "max_regex_length": 20_000,  # the dialect's own bound is less, before hex digits stand for letters

@@ -95,12 +95,20 @@ class ElasticsearchWriter(SegmentWriter):
             raise ValueError(f"a session's id begins with its day, {session!r} does not")
         day = self._cluster.day(session)
         self._days.add(day)
-        stamped = line.rstrip()[:-1] + b',"hayrick":{"stamp":%d}}' % self._stamp
+        stamped = self._stamped(line.rstrip())
         if not self._again:
             return Item(b'{"index":{"_index":"%s","_id":"%s"}}' % (day.encode(), session.encode()), stamped, session)
         update = {"script": scripts.replace(json.loads(stamped)), "scripted_upsert": True, "upsert": {}}
         action = {"update": {"_index": day, "_id": session, "retry_on_conflict": 5}}
         return Item(json.dumps(action).encode(), json.dumps(update).encode(), session)
+
+    def _stamped(self, line: bytes) -> bytes:
+        """With the attempt's stamp; what a migration says of tags stays beside it."""
+        if b'"hayrick":' not in line:
+            return line[:-1] + b',"hayrick":{"stamp":%d}}' % self._stamp
+        document = json.loads(line)
+        document["hayrick"]["stamp"] = self._stamp
+        return json.dumps(document).encode()
 
     def _older(self) -> dict[str, Any]:
         """What another attempt wrote of this chunk."""

@@ -1,0 +1,99 @@
+"""`hayrick store`: prepare the store that the settings name, look how it is, move sessions to a shared cluster."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hayrick_common.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from hayrick_collector.config import CollectorConfig
+
+_ABOUT = {
+    "init": "Make ready what the store needs (folders; on Elasticsearch index templates); once more changes nothing.",
+    "check": "Tell how the store is; exit code 1 when it does not work as it should.",
+    "migrate": "Copy all sessions, with tags and packet positions, from the data folder's embedded store to the"
+    " Elasticsearch of the settings. Chunks that are there already are left alone, so it can be run again; the embedded"
+    " store stays as it is.",
+}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "store", help="prepare, check and move the store of sessions", description="Look after the store of sessions."
+    )
+    inner = parser.add_subparsers(title="what to do", metavar="ACTION", required=True)
+    for name, work in (("init", _init), ("check", _check), ("migrate", _migrate)):
+        action = inner.add_parser(name, help=_ABOUT[name].partition(",")[0].rstrip("."), description=_ABOUT[name])
+        action.add_argument("--data", type=Path, metavar="FOLDER", help="work on this data folder")
+        action.add_argument("--config", type=Path, metavar="FILE", help="the collector's settings (TOML)")
+        if name == "check":
+            action.add_argument("--json", action="store_true", help="as JSON")
+        action.set_defaults(run=run, work=work)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it with the settings that are meant."""
+    try:
+        from hayrick_collector.config import load_config
+
+        work: Callable[[argparse.Namespace, CollectorConfig], Coroutine[Any, Any, int]] = args.work
+        return asyncio.run(work(args, load_config(args.config, data=args.data)))
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("collector", error.name or "a package") from error
+
+
+async def _init(args: argparse.Namespace, config: CollectorConfig) -> int:
+    from hayrick_collector.store import open_store
+
+    await asyncio.to_thread(config.folder.create)
+    async with open_store(config):
+        print(f"the store is ready: {_where(config)}")
+    return 0
+
+
+async def _check(args: argparse.Namespace, config: CollectorConfig) -> int:
+    from hayrick_collector.store import open_store
+
+    async with open_store(config) as store:
+        health = await store.health()
+    lines = [f"{name}: {_said(value)}" for name, value in health.items()]
+    print(json.dumps(health) if args.json else "\n".join(lines))
+    return 0 if health["ok"] else 1
+
+
+async def _migrate(args: argparse.Namespace, config: CollectorConfig) -> int:
+    import hayrick_decode
+    from hayrick_collector.expression import Catalogue
+    from hayrick_collector.store import open_store
+    from hayrick_collector.store.migrate import move
+
+    if config.store.kind != "elasticsearch":
+        raise UsageError("the settings name no cluster to move to: set store.kind = 'elasticsearch' and store.urls")
+    if not config.folder.store.is_dir():
+        raise UsageError(f"{config.folder.store} is not there: nothing to move")
+    catalogue = Catalogue.from_dicts(hayrick_decode.fields())
+    async with open_store(config.folder.store) as source, open_store(config) as target:
+        moved = await move(source, target, catalogue, _progress)
+    print(f"{moved.sessions} sessions of {moved.chunks} chunks moved; {moved.skipped} chunks were there already")
+    return 0
+
+
+def _where(config: CollectorConfig) -> str:
+    return ", ".join(config.store.urls) if config.store.kind == "elasticsearch" else str(config.folder.store)
+
+
+def _said(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{text}", end="", file=sys.stderr, flush=True)
