@@ -6,13 +6,20 @@ import pytest
 from tests.collector.store.conftest import Subject
 from tests.collector.store.sessions import ALL, BARE, DAY, DNS, START, WEB, batch, session
 
-from hayrick_collector.store import Query
+from hayrick_collector.store import Positions, Query, Store
 
 
 def test_an_empty_store_answers_everything(subject: Subject) -> None:
     assert subject.found() == subject.found("protocols==tcp && http.uri!=a") == []
     assert subject.ask(lambda store: store.facets(Query(), "protocols")) == []
     assert subject.ask(lambda store: store.histogram(Query(), 1000)) == []
+
+    async def walked(store: Store) -> list[Positions]:
+        return [each async for each in store.positions(Query())]
+
+    assert subject.ask(walked) == []
+    assert subject.ask(lambda store: store.get(WEB["id"])) is None
+    assert subject.ask(lambda store: store.delete_before(START)) == 0
     assert subject.tag("", ["a"]) == 0
     health = subject.ask(lambda store: store.health())
     assert (health["ok"], health["sessions"], health["chunks"]) == (True, 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from tests.collector.captures import mixed_frames, write_pcap
 from tests.collector.catalogue import CATALOGUE, ENTRIES
 from tests.collector.conftest import Hayrick
+from tests.collector.elasticsearch import START_S, cluster_of, wipe
 from tests.collector.store.batches import DocumentBatch
 from tests.collector.store.sessions import ALL, BARE, DAY, DNS, START, WEB, batch, expression, session
 
@@ -30,6 +32,7 @@ from hayrick_collector.store.elasticsearch.prepare import prepare
 from hayrick_collector.store.elasticsearch.upkeep import Upkeep
 from hayrick_common.errors import ConfigError, StoreError
 
+pytestmark = pytest.mark.timeout(START_S + 120)  # the first one waits for the server
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[3]
 DYING_WRITER = """
@@ -213,8 +216,6 @@ def test_regexes_mean_what_python_means(cluster_with_texts: Cluster, pattern: st
 
 @pytest.fixture(scope="module")
 def cluster_with_texts(elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from tests.collector.elasticsearch import cluster_of, wipe
-
     cluster = cluster_of(tmp_path_factory.mktemp("texts"), elasticsearch)
     put(cluster, "one", batch(*(session(f"{n:03d}", http={"uri": [text]}) for n, text in enumerate(TEXTS))))
     yield cluster
@@ -240,6 +241,22 @@ def test_an_older_collector_takes_no_field_away_from_a_newer_one(cluster: Cluste
     assert prepare(cluster, older) == prepare(cluster, CATALOGUE) == []
     put(cluster, "one", batch(WEB))
     assert ids(cluster, "http.method==GET") == [WEB["id"]]
+
+
+def test_a_list_longer_than_one_query_takes_is_answered(cluster: Cluster) -> None:
+    put(cluster, "one", batch(*ALL))
+    lists = {"many": [str(port) for port in range(1_000_000, 1_060_000)] + ["53"], "none": []}
+    node = parse_expression("port.dst == $many", CATALOGUE, lists=lists)
+    assert [item["id"] for item in ask(cluster, lambda store: store.find(Query(node))).items] == [DNS["id"]]
+
+
+def test_a_hostile_pattern_is_answered_or_refused_in_time(cluster: Cluster) -> None:
+    put(cluster, "one", batch(*ALL))
+    for text in (f'http.uri=="{"*a?" * 300}"', "http.uri==/(.*a){12}.{0,60}(b|c)*(.*d){12}/", "http.uri==/(a?){900}b/"):
+        begun = time.monotonic()
+        with contextlib.suppress(ValueError):
+            assert ids(cluster, text) == []
+        assert time.monotonic() - begun < 10
 
 
 def test_days_that_are_old_go_as_whole_indices(cluster: Cluster) -> None:

@@ -31,7 +31,8 @@ NOTHING: Dsl = {"match_none": {}}
 EVERYTHING: Dsl = {"match_all": {}}
 _LEVELS = 20  # Elasticsearch parses at most 30 levels of queries at once
 _FARTHEST_MS = 1 << 62  # beyond any time that is stored, within what a date may be compared with
-_MOST_STATES = 50_000  # of a regex's automaton: a fraction of a second
+_MOST_TERMS = 50_000  # of one query; a saved list may hold more
+_MOST_STATES = 10_000  # of a regex's automaton: a fraction of a second for each index
 
 
 def compiled(node: Node) -> Dsl:
@@ -76,8 +77,8 @@ def _match(field: Field, tests: Iterable[Test]) -> Dsl:
             exact.append(value)
         else:
             others.append(_test(field, path(field), test))
-    terms: list[Dsl] = [{"terms": {path(field): exact}}] if exact else []
-    return any_of(terms + others)
+    portions = [exact[at : at + _MOST_TERMS] for at in range(0, len(exact), _MOST_TERMS)]
+    return any_of([{"terms": {path(field): each}} for each in portions] + others)
 
 
 def _exact(field: Field, test: Test) -> str | int | bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from hayrick_common.errors import ConfigError
 
 REQUEST_TIMEOUT_S = 60.0
 SESSIONS = "sessions3-"
+SESSION_ID = re.compile(r"\d{6}-[\w-]{1,400}")
 _HIDDEN = "hidden!"  # no chunk's key holds an exclamation mark
 
 

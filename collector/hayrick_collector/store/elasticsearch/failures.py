@@ -18,6 +18,7 @@ _PLAIN = {
     "no_shard_available_action_exception": "a shard is missing, the cluster is red",
     "es_rejected_execution_exception": "Elasticsearch is overloaded",
     "circuit_breaking_exception": "Elasticsearch is short of memory",
+    "too_complex_to_determinize_exception": "the pattern is too complex for Elasticsearch",
     "security_exception": "Elasticsearch refuses these credentials",
 }
 

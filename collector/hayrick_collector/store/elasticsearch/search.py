@@ -11,7 +11,7 @@ from hayrick_collector.expression import Catalogue, Field
 from hayrick_collector.store import questions
 from hayrick_collector.store.elasticsearch import paging, values
 from hayrick_collector.store.elasticsearch.compiler import Dsl, compiled
-from hayrick_collector.store.elasticsearch.connection import Cluster
+from hayrick_collector.store.elasticsearch.connection import SESSION_ID, Cluster
 from hayrick_collector.store.elasticsearch.mapping import POSITIONS, path
 from hayrick_collector.store.interface import Bucket, Document, Facet, FacetOrder, Page, Positions, Query, Value
 
@@ -65,7 +65,10 @@ class Search:
 
     async def get(self, session_id: str) -> Document | None:
         """One document, from the index of its day."""
-        answer = await self._search(self._seen([{"ids": {"values": [session_id]}}]), size=1, source=_source(None))
+        if not SESSION_ID.fullmatch(session_id):
+            return None
+        day = self._cluster.day(session_id)
+        answer = await self._search(self.of_ids([session_id]), index=day, size=1, source=_source(None))
         hits = answer["hits"]["hits"]
         return _document(hits[0]) if hits else None
 
@@ -154,13 +157,13 @@ class Search:
 
     async def _aggregate(self, query: Query, aggregations: Dsl, runtime: Dsl) -> Dsl:
         """The aggregations' answers; empty where no index is."""
-        more = {"runtime_mappings": runtime} if runtime else {}
-        answer = await self._search(self.query(query), size=0, aggs=aggregations, track_total_hits=False, **more)
+        more: dict[str, Any] = {"runtime_mappings": runtime or None, "track_total_hits": False}
+        answer = await self._search(self.query(query), size=0, aggs=aggregations, **more)
         return dict(answer.get("aggregations", {}))
 
-    async def _search(self, query: Dsl, *, source: Any = False, **more: Any) -> Any:
+    async def _search(self, query: Dsl, *, index: str | None = None, source: Any = False, **more: Any) -> Any:
         return await self._client.search(
-            index=self._cluster.sessions,
+            index=index or self._cluster.sessions,
             query=query,
             source=source,
             allow_partial_search_results=False,

@@ -17,7 +17,7 @@ from elasticsearch import Elasticsearch, NotFoundError
 from hayrick_collector.expression import Catalogue
 from hayrick_collector.store.elasticsearch import scripts
 from hayrick_collector.store.elasticsearch.bulk import PATIENCE_S, Bulk, Item
-from hayrick_collector.store.elasticsearch.connection import Cluster, connected
+from hayrick_collector.store.elasticsearch.connection import SESSION_ID, Cluster, connected
 from hayrick_collector.store.elasticsearch.failures import translated
 from hayrick_collector.store.elasticsearch.mapping import STAMP
 from hayrick_collector.store.elasticsearch.prepare import prepare_once
@@ -27,7 +27,6 @@ from hayrick_common.errors import StoreError
 RETRIES = 50  # of a change to the one list that all writers change
 _ID = re.compile(rb'"id":\s*"([^"\\]*)"')
 _CHUNK = re.compile(rb'"chunk":\s*"([^"\\]*)"')
-_DAYED = re.compile(r"\d{6}-[\w-]{1,400}")
 
 
 class ElasticsearchWriter(SegmentWriter):
@@ -91,7 +90,7 @@ class ElasticsearchWriter(SegmentWriter):
         session, chunk = _only(_ID, line, "id"), _only(_CHUNK, line, "chunk")
         if chunk != self._chunk:
             raise ValueError(f"a session of the batch does not belong to the chunk {self._chunk}")
-        if not _DAYED.fullmatch(session):
+        if not SESSION_ID.fullmatch(session):
             raise ValueError(f"a session's id begins with its day, {session!r} does not")
         day = self._cluster.day(session)
         self._days.add(day)
