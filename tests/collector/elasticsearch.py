@@ -18,6 +18,8 @@ from hayrick_collector.store.elasticsearch.connection import connected
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "elasticsearch"
 START_S = 900  # the first time, 928 MB are fetched
 STOP_S = 90
+# A run that is killed must not leave a node behind: this outlives it, and ends the node once tests and start are over.
+WATCHER = 'while kill -0 "$1" || kill -0 "$2"; do sleep 2; done 2>/dev/null; exec "$3" stop'
 
 
 class Server:
@@ -27,6 +29,15 @@ class Server:
         self._environment = {**os.environ, "HAYRICK_ELASTICSEARCH_PORT": str(free_port())}
         self._starting = subprocess.Popen(
             [SCRIPT, "start"], env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        pids = [str(os.getpid()), str(self._starting.pid)]
+        self._watcher = subprocess.Popen(
+            ["bash", "-c", WATCHER, "_", *pids, SCRIPT],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def address(self) -> str:
@@ -42,6 +53,8 @@ class Server:
         with contextlib.suppress(ValueError):  # the pipes were read already
             self._starting.communicate(timeout=STOP_S)
         subprocess.run([SCRIPT, "stop"], env=self._environment, timeout=STOP_S, check=True)
+        self._watcher.terminate()
+        self._watcher.wait(STOP_S)
 
 
 def free_port() -> int:
