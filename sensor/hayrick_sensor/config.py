@@ -68,7 +68,7 @@ class CollectorSettings:
         if self.key_file or self.known_hosts:
             raise ValueError("key_file and known_hosts are for transport = 'sftp'; leave them out")
         if bool(self.public_key) == bool(self.public_key_file):
-            raise ValueError("give either public_key or public_key_file (`hayrick collector keygen` prints it)")
+            raise ValueError("give either public_key or public_key_file (`hayrick collector init` says where it is)")
         if self.public_key:
             try:
                 check_key(self.public_key, "public_key")
