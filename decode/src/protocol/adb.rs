@@ -2,6 +2,7 @@
 
 use super::frames::{Frames, Length};
 use super::reader::Reader;
+use super::upgrade::Upgrade;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::field::{Field, Kind};
 
@@ -111,8 +112,7 @@ enum Service {
 struct Adb {
     frames: Frames,
     state: State,
-    tls: bool,
-    classified: [bool; 2],
+    tls: Option<Upgrade>,
 }
 
 /// The streams opened, by the number and the side of who opened them.
@@ -224,15 +224,14 @@ fn sync(flow: &mut Flow<'_>, payload: &[u8]) -> Option<()> {
 
 impl Parser for Adb {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
-        if self.tls && data.starts_with(b"\x16\x03") {
-            if !std::mem::replace(&mut self.classified[direction as usize], true) {
-                flow.classify(direction, data);
-            }
-            return if self.classified == [true; 2] { Status::Done } else { Status::More };
+        if let Some(status) = self.tls.as_mut().and_then(|tls| tls.tls(flow, direction, data)) {
+            return status;
         }
         let Adb { frames, state, tls, .. } = self;
         let good = frames.feed(direction, data, length, |message| {
-            *tls |= message.starts_with(b"STLS");
+            if message.starts_with(b"STLS") {
+                tls.get_or_insert_default();
+            }
             state.message(flow, direction, message);
         });
         if good { Status::More } else { Status::Done }

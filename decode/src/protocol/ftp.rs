@@ -1,6 +1,7 @@
 //! FTP's control connection: who logs on, the commands, the files named.
 
 use super::lines::{Line, Lines};
+use super::upgrade::Upgrade;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::field::{Field, Kind};
 use crate::limits::MAX_MESSAGE;
@@ -52,8 +53,8 @@ struct Ftp {
     client: Direction,
     lines: [Lines; 2],
     greeted: bool,
-    /// After AUTH TLS: which directions were classified.
-    tls: Option<[bool; 2]>,
+    /// After AUTH TLS: the TLS that follows; anything else goes on as commands.
+    tls: Option<Upgrade>,
 }
 
 impl Ftp {
@@ -68,7 +69,7 @@ impl Ftp {
         if command.eq_ignore_ascii_case(b"USER") {
             flow.user(argument.trim_ascii());
         } else if command.eq_ignore_ascii_case(b"AUTH") {
-            self.tls = Some([false; 2]);
+            self.tls = Some(Upgrade::default());
         } else if WITH_FILE.iter().any(|known| known.eq_ignore_ascii_case(command)) {
             flow.fields.bytes(&FILE, argument);
         }
@@ -85,20 +86,11 @@ impl Ftp {
             flow.fields.bytes(&BANNER, rest.get(1..).unwrap_or_default().trim_ascii());
         }
     }
-
-    /// After AUTH: TLS is classified; anything else goes on as commands.
-    fn tls(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Option<Status> {
-        let classified = self.tls.as_mut().filter(|_| data.starts_with(b"\x16\x03"))?;
-        if !std::mem::replace(&mut classified[direction as usize], true) {
-            flow.classify(direction, data);
-        }
-        Some(if *classified == [true; 2] { Status::Done } else { Status::More })
-    }
 }
 
 impl Parser for Ftp {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, mut data: &[u8]) -> Status {
-        if let Some(status) = self.tls(flow, direction, data) {
+        if let Some(status) = self.tls.as_mut().and_then(|tls| tls.tls(flow, direction, data)) {
             return status;
         }
         while !data.is_empty() {

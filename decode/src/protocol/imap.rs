@@ -4,6 +4,7 @@ use super::lines::{Line, Lines};
 use super::mail::header::{self, Header};
 use super::mail::{DESTINATION, FOLDER, SOURCE, address};
 use super::sasl::Sasl;
+use super::upgrade::Upgrade;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::limits::MAX_MESSAGE;
 
@@ -25,7 +26,7 @@ struct Imap {
     client: Direction,
     lines: [Lines; 2],
     sasl: Option<Sasl>,
-    tls: Option<[bool; 2]>,
+    tls: Option<Upgrade>,
     literal: Literal,
 }
 
@@ -96,7 +97,7 @@ impl Imap {
         match &command[..] {
             b"LOGIN" => flow.user(argument(rest)),
             b"SELECT" | b"EXAMINE" => flow.fields.bytes(&FOLDER, argument(rest)),
-            b"STARTTLS" => self.tls = Some([false; 2]),
+            b"STARTTLS" => self.tls = Some(Upgrade::default()),
             b"AUTHENTICATE" => {
                 let mut words = rest.split(|&b| b == b' ');
                 let sasl = Sasl::new(words.next().unwrap_or_default());
@@ -123,19 +124,11 @@ impl Imap {
         let message = says(b"BODY[HEADER") || says(b"BODY[]") || says(b"RFC822");
         self.literal.header = message.then(Header::default);
     }
-
-    fn tls(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Option<Status> {
-        let classified = self.tls.as_mut().filter(|_| data.starts_with(b"\x16\x03"))?;
-        if !std::mem::replace(&mut classified[direction as usize], true) {
-            flow.classify(direction, data);
-        }
-        Some(if *classified == [true; 2] { Status::Done } else { Status::More })
-    }
 }
 
 impl Parser for Imap {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, mut data: &[u8]) -> Status {
-        if let Some(status) = self.tls(flow, direction, data) {
+        if let Some(status) = self.tls.as_mut().and_then(|tls| tls.tls(flow, direction, data)) {
             return status;
         }
         while !data.is_empty() {

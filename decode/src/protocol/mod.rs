@@ -68,6 +68,7 @@ pub mod tds;
 pub mod testing;
 pub mod tftp;
 pub mod tls;
+pub mod upgrade;
 pub mod websocket;
 
 use std::net::IpAddr;

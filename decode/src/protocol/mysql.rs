@@ -2,6 +2,7 @@
 
 use super::frames::{Frames, Length};
 use super::reader::Reader;
+use super::upgrade::Upgrade;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::field::{Field, Kind};
 
@@ -25,7 +26,7 @@ fn begin(flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
     let version = Reader::at(data, 5).until(0).filter(|v| v.len() > 2 && v.iter().all(u8::is_ascii_graphic));
     if let (Some(version), true, false) = (version, total == data.len(), flow.has_protocol("mysql")) {
         let (client, version) = (direction.opposite(), version.to_vec());
-        flow.attach(Box::new(MySql { client, version, frames: Frames::default(), tls: false, classified: [false; 2] }));
+        flow.attach(Box::new(MySql { client, version, frames: Frames::default(), tls: None }));
     }
 }
 
@@ -41,8 +42,7 @@ struct MySql {
     /// Told once a client answers: what only greets may be anything.
     version: Vec<u8>,
     frames: Frames,
-    tls: bool,
-    classified: [bool; 2],
+    tls: Option<Upgrade>,
 }
 
 /// The client's answer to the greeting; tells whether TLS follows.
@@ -63,11 +63,8 @@ fn answer(flow: &mut Flow<'_>, data: &[u8]) -> Option<bool> {
 
 impl Parser for MySql {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
-        if self.tls {
-            if !std::mem::replace(&mut self.classified[direction as usize], true) {
-                flow.classify(direction, data);
-            }
-            return if self.classified == [true; 2] { Status::Done } else { Status::More };
+        if let Some(tls) = &mut self.tls {
+            return tls.classify(flow, direction, data);
         }
         if direction != self.client {
             return Status::More;
@@ -80,7 +77,7 @@ impl Parser for MySql {
             flow.protocol("mysql");
             flow.fields.bytes(&VERSION, &self.version);
         }
-        self.tls = found == Some(true);
+        self.tls = (found == Some(true)).then(Upgrade::default);
         if found == Some(false) || !good { Status::Done } else { Status::More }
     }
 }

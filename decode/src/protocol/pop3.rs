@@ -2,6 +2,7 @@
 
 use super::lines::{Line, Lines};
 use super::sasl::Sasl;
+use super::upgrade::Upgrade;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::limits::MAX_MESSAGE;
 
@@ -21,7 +22,7 @@ struct Pop3 {
     client: Direction,
     lines: [Lines; 2],
     sasl: Option<Sasl>,
-    tls: Option<[bool; 2]>,
+    tls: Option<Upgrade>,
 }
 
 impl Pop3 {
@@ -34,7 +35,7 @@ impl Pop3 {
         let command = words.next().unwrap_or_default().to_ascii_uppercase();
         match (&command[..], words.next()) {
             (b"USER" | b"APOP", Some(name)) => flow.user(name),
-            (b"STLS", _) => self.tls = Some([false; 2]),
+            (b"STLS", _) => self.tls = Some(Upgrade::default()),
             (b"AUTH", Some(mechanism)) => {
                 let sasl = Sasl::new(mechanism);
                 self.sasl = match words.next() {
@@ -54,19 +55,11 @@ impl Pop3 {
             }
         }
     }
-
-    fn tls(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Option<Status> {
-        let classified = self.tls.as_mut().filter(|_| data.starts_with(b"\x16\x03"))?;
-        if !std::mem::replace(&mut classified[direction as usize], true) {
-            flow.classify(direction, data);
-        }
-        Some(if *classified == [true; 2] { Status::Done } else { Status::More })
-    }
 }
 
 impl Parser for Pop3 {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, mut data: &[u8]) -> Status {
-        if let Some(status) = self.tls(flow, direction, data) {
+        if let Some(status) = self.tls.as_mut().and_then(|tls| tls.tls(flow, direction, data)) {
             return status;
         }
         while !data.is_empty() {

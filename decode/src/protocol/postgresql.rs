@@ -1,6 +1,7 @@
 //! PostgreSQL: which user connects to which database, with what program.
 
 use super::reader::Reader;
+use super::upgrade::Upgrade;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::field::{Field, Kind};
 
@@ -29,7 +30,7 @@ fn begin(flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
     // A start names its first parameter; a request for encryption is alone.
     let fits = data.get(8).map_or(length >= 8, |byte| length > 8 && byte.is_ascii_alphabetic());
     if fits && length <= MAX_STARTUP && !flow.has_protocol("postgresql") {
-        flow.attach(Box::new(Postgres { client: direction, held: Vec::new(), classified: [false; 2], asked: false }));
+        flow.attach(Box::new(Postgres { client: direction, held: Vec::new(), asked: None }));
     }
 }
 
@@ -37,8 +38,7 @@ struct Postgres {
     client: Direction,
     held: Vec<u8>,
     /// The client asked for encryption.
-    asked: bool,
-    classified: [bool; 2],
+    asked: Option<Upgrade>,
 }
 
 impl Postgres {
@@ -59,7 +59,7 @@ impl Postgres {
                 }
                 SSL | GSS => {
                     flow.protocol("postgresql");
-                    self.asked = true;
+                    self.asked = Some(Upgrade::default());
                 }
                 _ => return Status::Done,
             }
@@ -82,11 +82,8 @@ fn parameters(flow: &mut Flow<'_>, content: &[u8]) {
 
 impl Parser for Postgres {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
-        if self.asked && data.starts_with(b"\x16\x03") {
-            if !std::mem::replace(&mut self.classified[direction as usize], true) {
-                flow.classify(direction, data);
-            }
-            return if self.classified == [true; 2] { Status::Done } else { Status::More };
+        if let Some(status) = self.asked.as_mut().and_then(|tls| tls.tls(flow, direction, data)) {
+            return status;
         }
         if direction != self.client {
             return Status::More;

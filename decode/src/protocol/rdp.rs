@@ -3,6 +3,7 @@
 use super::frames::{Frames, Length};
 use super::ntlm::utf16le;
 use super::reader::Reader;
+use super::upgrade::Upgrade;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::field::{Field, Kind};
 
@@ -34,7 +35,7 @@ fn begin(flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
     let known = cookie || flow.ends.port(3389) || negotiation(data, NEGOTIATION_REQUEST).is_some();
     if connects && known && !flow.has_protocol("rdp") {
         flow.protocol("rdp");
-        flow.attach(Box::new(Rdp { client: direction, frames: Frames::default(), tls: false, classified: [false; 2] }));
+        flow.attach(Box::new(Rdp { client: direction, frames: Frames::default(), tls: None }));
     }
 }
 
@@ -71,8 +72,7 @@ fn write_protocols(flow: &mut Flow<'_>, field: &Field, bits: u32) {
 struct Rdp {
     client: Direction,
     frames: Frames,
-    tls: bool,
-    classified: [bool; 2],
+    tls: Option<Upgrade>,
 }
 
 /// One message; tells whether TLS was chosen.
@@ -113,16 +113,15 @@ fn core_data(flow: &mut Flow<'_>, data: &[u8]) -> Option<String> {
 
 impl Parser for Rdp {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
-        if self.tls && data.starts_with(b"\x16\x03") {
-            if !std::mem::replace(&mut self.classified[direction as usize], true) {
-                flow.classify(direction, data);
-            }
-            return if self.classified == [true; 2] { Status::Done } else { Status::More };
+        if let Some(status) = self.tls.as_mut().and_then(|tls| tls.tls(flow, direction, data)) {
+            return status;
         }
         let client = direction == self.client;
         let mut tls = false;
         let good = self.frames.feed(direction, data, length, |data| tls |= message(flow, data, client));
-        self.tls |= tls;
+        if tls {
+            self.tls.get_or_insert_default();
+        }
         if good { Status::More } else { Status::Done }
     }
 }

@@ -3,6 +3,7 @@
 use super::lines::{Line, Lines};
 use super::mail::{self, Message};
 use super::sasl::Sasl;
+use super::upgrade::Upgrade;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::limits::MAX_MESSAGE;
 
@@ -59,7 +60,7 @@ struct Smtp {
     /// Lines of chunks, whose ends need not be ends of lines.
     chunk_lines: Lines,
     message: Message,
-    classified: [bool; 2],
+    upgrade: Upgrade,
 }
 
 impl Smtp {
@@ -156,17 +157,6 @@ impl Smtp {
             }
         }
     }
-
-    /// After STARTTLS; tells whether the data was TLS.
-    fn tls(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> bool {
-        if !data.starts_with(b"\x16\x03") {
-            return false;
-        }
-        if !std::mem::replace(&mut self.classified[direction as usize], true) {
-            flow.classify(direction, data);
-        }
-        true
-    }
 }
 
 fn path(text: &[u8]) -> &[u8] {
@@ -179,8 +169,10 @@ fn path(text: &[u8]) -> &[u8] {
 impl Parser for Smtp {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, mut data: &[u8]) -> Status {
         let at = direction as usize;
-        if self.state == State::Tls && self.tls(flow, direction, data) {
-            return if self.classified == [true; 2] { Status::Done } else { Status::More };
+        if self.state == State::Tls
+            && let Some(status) = self.upgrade.tls(flow, direction, data)
+        {
+            return status;
         }
         while !data.is_empty() {
             match self.state {
