@@ -5,7 +5,9 @@ use std::io;
 
 use crate::capture::{Capture, Item, RawPacket};
 use crate::layers::{Address, Class, Fragments, Mac, Packet, dissect};
-use crate::limits::{ICMP_IDLE, MAX_OPEN_SESSIONS, MAX_SEGMENT_PACKETS, OTHER_IDLE, TCP_CLOSING, TCP_IDLE, UDP_IDLE};
+use crate::limits::{
+    ICMP_IDLE, MAX_HELD_TOTAL, MAX_OPEN_SESSIONS, MAX_SEGMENT_PACKETS, OTHER_IDLE, TCP_CLOSING, TCP_IDLE, UDP_IDLE,
+};
 use crate::session::Session;
 use crate::session::record::{Origin, Record};
 use crate::session::table::{Key, LISTS, Table};
@@ -54,7 +56,8 @@ fn idle_list(session: &Session) -> u8 {
 pub struct Pipeline {
     table: Table,
     origin: Origin,
-    now_ns: u64,
+    /// Bytes held out of order by all sessions.
+    held: usize,
     /// Finished sessions, for the caller to take.
     pub done: Vec<Record>,
     pub summary: Summary,
@@ -63,7 +66,7 @@ pub struct Pipeline {
 impl Pipeline {
     pub fn new(origin: Origin) -> Pipeline {
         catalogue::get();
-        Pipeline { table: Table::default(), origin, now_ns: 0, done: Vec::new(), summary: Summary::default() }
+        Pipeline { table: Table::default(), origin, held: 0, done: Vec::new(), summary: Summary::default() }
     }
 
     /// Takes a dissected packet.
@@ -79,7 +82,12 @@ impl Pipeline {
             }
         };
         let Some(session) = self.table.get(at) else { return };
+        let others = self.held - session.held_bytes();
         session.packet(packet);
+        if others + session.held_bytes() > MAX_HELD_TOTAL {
+            session.give_up_holes();
+        }
+        self.held = others + session.held_bytes();
         let full = session.positions.len() >= MAX_SEGMENT_PACKETS || session.old();
         let list = idle_list(session);
         if full {
@@ -105,11 +113,10 @@ impl Pipeline {
 
     /// Ends sessions that were idle too long at this time.
     fn clock(&mut self, now_ns: u64) {
-        self.now_ns = now_ns;
         for list in 0..LISTS as u8 {
             let limit = IDLE_SECONDS[list as usize] * 1_000_000_000;
             while let Some((at, session)) = self.table.oldest(list) {
-                if self.now_ns.saturating_sub(session.last_ns) <= limit {
+                if now_ns.saturating_sub(session.last_ns) <= limit {
                     break;
                 }
                 self.close(at);
@@ -130,6 +137,7 @@ impl Pipeline {
 
     fn close(&mut self, at: u32) {
         let Some(mut session) = self.table.remove(at) else { return };
+        self.held -= session.held_bytes();
         session.finish();
         if session.positions.is_empty() {
             return;

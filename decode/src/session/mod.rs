@@ -297,16 +297,25 @@ impl Session {
         }
     }
 
+    /// Bytes held out of order.
+    pub fn held_bytes(&self) -> usize {
+        self.tcp.as_ref().map_or(0, |tcp| tcp.held_bytes())
+    }
+
+    /// Hands on what is held out of order, without what is missing before it.
+    pub fn give_up_holes(&mut self) {
+        let Some(mut tcp) = self.tcp.take() else { return };
+        for direction in [Direction::Client, Direction::Server] {
+            tcp.flush(direction, &mut |chunk| self.tcp_chunk(direction, chunk));
+        }
+        self.tcp = Some(tcp);
+    }
+
     /// Ends the session: what is held is handed on, the parsers write what they hold.
     pub fn finish(&mut self) {
-        if let Some(mut tcp) = self.tcp.take() {
-            for direction in [Direction::Client, Direction::Server] {
-                tcp.flush(direction, &mut |chunk| self.tcp_chunk(direction, chunk));
-            }
-            if tcp.gap {
-                self.fields.text(&crate::protocol::ANOMALY, "tcp-gap");
-            }
-            self.tcp = Some(tcp);
+        self.give_up_holes();
+        if self.tcp.as_ref().is_some_and(|tcp| tcp.gap) {
+            self.fields.text(&crate::protocol::ANOMALY, "tcp-gap");
         }
         self.with_flow(Direction::Client, |parsers, flow| {
             parsers.iter_mut().for_each(|parser| parser.finish(flow));
