@@ -124,6 +124,12 @@ impl Fields {
     pub fn keep(&mut self, fields: &[&Field]) {
         self.entries.retain(|(i, _)| fields.iter().any(|f| f.index() == *i));
         self.text_bytes = 0;
+        self.overflow = false;
+    }
+
+    /// What follows is counted from nothing: a session's own fields are told however much its data said.
+    pub fn renew_budget(&mut self) {
+        self.text_bytes = 0;
     }
 
     fn slot(&mut self, field: &Field, empty: fn() -> Values) -> &mut Values {
@@ -237,8 +243,10 @@ impl Fields {
             self.overflow = true;
             return;
         }
+        let left_out = value.overflow;
         list.push(value);
         self.text_bytes += size;
+        self.overflow |= left_out;
     }
 
     /// The objects of `field`, to add to one of them (a DNS answer to its question).

@@ -192,3 +192,19 @@ fn what_a_tunnel_carries_is_the_session_and_its_ends_are_kept() {
     assert_eq!(document["dstOuterMac"], serde_json::json!(["02:00:00:00:00:01"]));
     assert_eq!(document["protocol"], serde_json::json!(["gre", "udp"]));
 }
+
+#[test]
+fn a_session_that_says_too_much_keeps_its_identity_and_tells_that_values_were_left_out() {
+    let mut pcap = Pcap::new(1);
+    let mut connection = Connection::new(80);
+    connection.open(&mut pcap);
+    for number in 0..300 {
+        let request = format!("GET /{number}{} HTTP/1.1\r\n\r\n", "x".repeat(8000));
+        let frame = connection.send(true, PSH | ACK, request.as_bytes());
+        pcap.frame(50 + number, &frame);
+    }
+    let (documents, summary) = pcap.decode();
+    assert_eq!(summary.anomalies["values-left-out"], 1);
+    assert!(documents[0]["id"].is_string());
+    assert_eq!(documents[0]["protocol"], serde_json::json!(["tcp", "http"]));
+}

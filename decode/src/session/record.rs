@@ -4,6 +4,7 @@ use super::fields::*;
 use super::{Session, Side, community};
 use crate::layers::{Class, Mac, ip_addr};
 use crate::pipeline::is_dhcp;
+use crate::protocol::ANOMALY;
 use crate::values::Fields;
 
 /// What the caller knows of the capture, written into every session.
@@ -33,6 +34,10 @@ impl Record {
     pub fn new(session: &mut Session, origin: &Origin, more: bool) -> Record {
         let id = identity(session, origin);
         let mut fields = if more { session.fields.clone() } else { std::mem::take(&mut session.fields) };
+        fields.renew_budget();
+        if fields.overflow {
+            fields.text(&ANOMALY, "values-left-out");
+        }
         if more || session.segment > 1 {
             let root = session.root.get_or_insert_with(|| id.clone());
             fields.text(&ROOT_ID, root);
