@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ship import ship
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus" / "mix-100m.pcap.zst"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hayrick" / "bench"
@@ -141,12 +143,13 @@ def ingest(capture: Path) -> None:
 
 
 def main() -> None:
-    """`bench decode|ingest [FILE]`."""
+    """`bench decode|ingest|ship [FILE]`."""
+    what = {"decode": decode, "ingest": ingest, "ship": ship}
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("what", choices=("decode", "ingest"))
+    parser.add_argument("what", choices=what)
     parser.add_argument("file", nargs="?", type=Path, default=CORPUS, help="a capture, plain or .zst")
     args = parser.parse_args()
-    {"decode": decode, "ingest": ingest}[args.what](plain(args.file))
+    what[args.what](plain(args.file))
 
 
 if __name__ == "__main__":

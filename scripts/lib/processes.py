@@ -31,6 +31,11 @@ class Process:
                 list(command), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd=cwd, start_new_session=True
             )
 
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+        return self._child.pid
+
     def check(self) -> None:
         """Raise GoneError, with the end of its log, if it ended."""
         if (code := self._child.poll()) is not None:
@@ -68,7 +73,7 @@ def run(command: Sequence[str], seconds: float = 60, *, check: bool = True) -> s
     return done.stdout
 
 
-def wait_until(ready: Callable[[], bool], what: str, seconds: float, *watched: Process) -> None:
+def wait_until(ready: Callable[[], bool], what: str, seconds: float, *watched: Process, every: float = 0.2) -> None:
     """Ask `ready` until it says yes; LateError after `seconds`, GoneError as soon as a watched program ends."""
     deadline = time.monotonic() + seconds
     while not ready():
@@ -77,7 +82,7 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float, *watched: P
         if time.monotonic() > deadline:
             logs = "".join(f"\n--- {each.name}:\n{tail(each.log)}" for each in watched)
             raise LateError(f"{seconds:g} s passed waiting for {what}{logs}")
-        time.sleep(0.2)
+        time.sleep(every)
 
 
 def free_port(address: str = "127.0.0.1") -> int:
