@@ -10,9 +10,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet import fleet, rest
 from ship import ship
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -143,8 +145,14 @@ def ingest(capture: Path) -> None:
 
 
 def main() -> None:
-    """`bench decode|ingest|ship [FILE]`."""
-    what = {"decode": decode, "ingest": ingest, "ship": ship}
+    """`bench decode|ingest|ship|fleet|rest [FILE]`."""
+    what: dict[str, Callable[[Path], None]] = {
+        "decode": decode,
+        "ingest": ingest,
+        "ship": ship,
+        "fleet": fleet,
+        "rest": rest,
+    }
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("what", choices=what)
     parser.add_argument("file", nargs="?", type=Path, default=CORPUS, help="a capture, plain or .zst")
