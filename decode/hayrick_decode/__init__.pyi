@@ -2,9 +2,15 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 __all__ = ["Batch", "Decoding", "Table", "decode", "fields", "read_packets"]
+
+class SeekableFile(Protocol):
+    """What is read of a binary file object: `read(n)` gives at most n bytes, none only at its end."""
+
+    def read(self, size: int, /) -> bytes: ...
+    def seek(self, offset: int, whence: int, /) -> int: ...
 
 class FieldInfo(TypedDict):
     """One field of the catalogue."""
@@ -77,7 +83,7 @@ class Decoding(Iterator[Batch]):
         """Known once all batches were taken; RuntimeError before."""
 
 def decode(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | SeekableFile,
     *,
     chunk: str = "",
     node: str = "",
@@ -92,13 +98,19 @@ def decode(
     identities, so the same chunk decoded again gives the same ids. `indexed_ms` is `@timestamp`, left out when 0.
     OSError when the file cannot be read, ValueError when it is no capture. What is wrong inside it is told as
     anomalies, of sessions and in the summary.
+
+    `path` may be a binary file object: it is read from its start, by whichever thread takes the batches, a MiB at a
+    time; what it raises, taking a batch raises.
     """
 
 def fields() -> list[FieldInfo]:
     """The catalogue: every field of every protocol."""
 
-def read_packets(path: str | os.PathLike[str], positions: Sequence[int]) -> list[tuple[int, int, int, bytes]]:
+def read_packets(
+    path: str | os.PathLike[str] | SeekableFile, positions: Sequence[int]
+) -> list[tuple[int, int, int, bytes]]:
     """Packets by position: (time in ns since 1970, link type, length on the wire, captured bytes), in the order asked.
 
-    ValueError when a position holds no packet, OSError when the file cannot be read.
+    Of a classic pcap only the places asked for are read. ValueError when a position holds no packet, OSError when the
+    file cannot be read, and what a file object raises.
     """

@@ -15,5 +15,7 @@ pub mod pipeline;
 pub mod protocol;
 #[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "python")]
+mod python_file;
 pub mod session;
 pub mod values;

@@ -15,6 +15,7 @@ use crate::catalogue::{self, Catalogue};
 use crate::field::{Field, Kind, Shape};
 use crate::output;
 use crate::pipeline::Decoder;
+use crate::python_file::{PythonFile, Raised};
 use crate::session::record::{Origin, Record};
 
 fn open_error(error: std::io::Error) -> PyErr {
@@ -31,7 +32,7 @@ fn open_error(error: std::io::Error) -> PyErr {
 #[pyo3(signature = (path, *, chunk="", node="", file="", tags=vec![], batch_sessions=8192, indexed_ms=0))]
 fn decode(
     py: Python<'_>,
-    path: PathBuf,
+    path: Input,
     chunk: &str,
     node: &str,
     file: &str,
@@ -40,13 +41,42 @@ fn decode(
     indexed_ms: i64,
 ) -> PyResult<Decoding> {
     let origin = Origin { chunk: chunk.into(), node: node.into(), file: file.into(), tags, indexed_ms };
-    let decoder = py.detach(|| capture::open(&path).and_then(|source| Decoder::new(source, origin))).map_err(
-        |error| match error.kind() {
-            std::io::ErrorKind::InvalidData => open_error(error),
-            _ => name_path(py, error, &path),
-        },
-    )?;
-    Ok(Decoding { decoder: Mutex::new(Some(decoder)), batch: batch_sessions.max(1), summary: None })
+    let (decoder, raised) = match path {
+        Input::Path(path) => {
+            let opened = py.detach(|| capture::open(&path).and_then(|source| Decoder::new(source, origin)));
+            let decoder = opened.map_err(|error| match error.kind() {
+                std::io::ErrorKind::InvalidData => open_error(error),
+                _ => name_path(py, error, &path),
+            })?;
+            (decoder, Raised::default())
+        }
+        Input::File(object) => {
+            let opened = py.detach(|| {
+                let file = PythonFile::new(object)?;
+                let raised = file.raised();
+                Ok((Decoder::new(capture::undone(file)?, origin)?, raised))
+            });
+            opened.map_err(open_error)?
+        }
+    };
+    Ok(Decoding { decoder: Mutex::new(Some(decoder)), raised, batch: batch_sessions.max(1), summary: None })
+}
+
+/// Where a capture's bytes come from: a path, or an object with `read` and `seek`.
+enum Input {
+    Path(PathBuf),
+    File(Py<PyAny>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Input {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Input> {
+        if object.hasattr("read")? {
+            return Ok(Input::File(object.to_owned().unbind()));
+        }
+        object.extract().map(Input::Path)
+    }
 }
 
 /// An `OSError` that names the file, as Python's own `open` does.
@@ -65,6 +95,8 @@ fn name_path(py: Python<'_>, error: std::io::Error, path: &std::path::Path) -> P
 struct Decoding {
     /// Behind a lock only because parsers may be sent between threads but not shared.
     decoder: Mutex<Option<Decoder>>,
+    /// What a Python file object raised while it was read; a path raises nothing once it is open.
+    raised: Raised,
     batch: usize,
     summary: Option<Py<PyDict>>,
 }
@@ -80,6 +112,10 @@ impl Decoding {
         let Some(decoder) = slot else { return Ok(None) };
         let wanted = self.batch;
         let records = py.detach(|| decoder.next_batch(wanted));
+        if let Some(error) = self.raised.lock().ok().and_then(|mut raised| raised.take()) {
+            *slot = None;
+            return Err(error);
+        }
         if records.is_empty() {
             self.summary = Some(summary(py, decoder)?.unbind());
             *slot = None;
@@ -264,8 +300,12 @@ type Packet<'py> = (u64, u16, u32, Bound<'py, PyBytes>);
 
 /// Packets read back by position.
 #[pyfunction]
-fn read_packets<'py>(py: Python<'py>, path: PathBuf, positions: Vec<u64>) -> PyResult<Vec<Packet<'py>>> {
-    let packets = py.detach(|| capture::packets(&path, &positions)).map_err(open_error)?;
+fn read_packets<'py>(py: Python<'py>, path: Input, positions: Vec<u64>) -> PyResult<Vec<Packet<'py>>> {
+    let read = py.detach(|| match path {
+        Input::Path(path) => capture::packets(&path, &positions),
+        Input::File(object) => capture::packets_of(PythonFile::new(object)?, &positions),
+    });
+    let packets = read.map_err(open_error)?;
     Ok(packets.into_iter().map(|p| (p.time_ns, p.linktype, p.wire_length, PyBytes::new(py, &p.data))).collect())
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import io
 import json
 import re
 import subprocess
@@ -86,6 +87,57 @@ def test_packets_read_back_are_the_sessions_packets(capture: Path) -> None:
     assert sorted(read) == sorted(frames)
     with pytest.raises(ValueError, match="no packet at position 30"):
         hayrick_decode.read_packets(capture, [30])
+
+
+def test_a_file_object_is_read_like_its_path(capture: Path) -> None:
+    whole = io.BytesIO(capture.read_bytes())
+    whole.seek(7)  # wherever it stands
+    documents = [json.loads(line) for batch in hayrick_decode.decode(whole) for line in batch.ndjson().splitlines()]
+    assert documents == _documents(capture)
+    positions = [place for document in documents for place in document["packetPos"]]
+    for order in (positions, positions[::-1], sorted(positions)):
+        assert hayrick_decode.read_packets(whole, order) == hayrick_decode.read_packets(capture, order)
+    with pytest.raises(ValueError, match="no packet at position 30"):
+        hayrick_decode.read_packets(whole, [30])
+
+
+class Breaking(io.BytesIO):
+    """Raises once the reader has come so far."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() >= 1 << 20:
+            raise TimeoutError("far away")
+        return super().read(size)
+
+
+def test_what_a_file_object_raises_is_raised_and_never_a_shorter_capture(tmp_path: Path) -> None:
+    path = tmp_path / "long.pcap"
+    write_pcap(path, [dns_query(f"{'x' * 60}{n}.example.top") for n in range(12_000)])
+    with pytest.raises(TimeoutError, match="far away"):
+        list(hayrick_decode.decode(Breaking(path.read_bytes())))
+    with pytest.raises(TimeoutError, match="far away"):
+        hayrick_decode.read_packets(Breaking(path.read_bytes()), [24, 1 << 20])
+    with pytest.raises(TypeError):
+        hayrick_decode.decode(io.StringIO("text"))  # type: ignore[arg-type]
+
+
+def test_packets_of_a_file_object_cost_only_the_bytes_around_them(tmp_path: Path) -> None:
+    path = tmp_path / "long.pcap"
+    write_pcap(path, [dns_query(f"{'x' * 60}{n}.example.top") for n in range(12_000)])
+    read = 0
+
+    class Counting(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            nonlocal read
+            data = super().read(size)
+            read += len(data)
+            return data
+
+    record = (path.stat().st_size - 24) // 12_000
+    assert record > 100
+    last = max(place for document in _documents(path) for place in document["packetPos"])
+    assert len(hayrick_decode.read_packets(Counting(path.read_bytes()), [24, last])) == 2
+    assert read < 100_000 < path.stat().st_size // 10
 
 
 def test_what_cannot_be_opened_is_an_error_of_its_kind(tmp_path: Path) -> None:

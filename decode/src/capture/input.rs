@@ -6,7 +6,11 @@ use std::path::Path;
 
 /// Opens `path`, undoing gzip and zstd by their magic bytes.
 pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
-    let mut file = File::open(path)?;
+    undone(File::open(path)?)
+}
+
+/// What `file` holds, gzip and zstd undone by their magic bytes.
+pub fn undone(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut magic = [0; 4];
     let mut filled = 0;
     while filled < magic.len() {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::pcap::{HEADER, Pcap};
 use super::{Capture, Item};
 
 /// A packet that owns its bytes.
@@ -15,32 +16,41 @@ pub struct OwnedPacket {
     pub data: Vec<u8>,
 }
 
+/// Bytes of a classic file read at a time: packets of one session often lie close together.
+const NEAR: usize = 32 << 10;
+
 /// The packets at `positions` (ascending or not, each once), in the order asked. `InvalidData` when a position
 /// holds no packet.
 pub fn packets(path: &Path, positions: &[u64]) -> io::Result<Vec<OwnedPacket>> {
-    let capture = Capture::new(super::open(path)?)?;
-    if capture.format() == "pcap" && is_plain(path)? { seek(path, positions) } else { scan(capture, positions) }
+    packets_of(File::open(path)?, positions)
 }
 
-fn is_plain(path: &Path) -> io::Result<bool> {
-    let mut magic = [0; 4];
-    File::open(path)?.read_exact(&mut magic)?;
-    Ok(magic[..2] != [0x1f, 0x8b] && magic != [0x28, 0xb5, 0x2f, 0xfd])
+/// Like `packets`, of anything that can be sought. Of a classic pcap only the places asked for are read.
+pub fn packets_of(mut source: impl Read + Seek + Send + 'static, positions: &[u64]) -> io::Result<Vec<OwnedPacket>> {
+    source.seek(SeekFrom::Start(0))?;
+    let mut header = Vec::with_capacity(HEADER);
+    source.by_ref().take(HEADER as u64).read_to_end(&mut header)?;
+    if let Ok(format) = Pcap::from_header(&header) {
+        return seek(source, &format, positions);
+    }
+    source.seek(SeekFrom::Start(0))?;
+    scan(Capture::new(super::undone(source)?)?, positions)
 }
 
 /// Classic pcap: every record stands alone after the header, so each is sought.
-fn seek(path: &Path, positions: &[u64]) -> io::Result<Vec<OwnedPacket>> {
-    let mut file = BufReader::new(File::open(path)?);
-    let mut header = vec![0; 24];
-    file.read_exact(&mut header)?;
-    let format = super::pcap::Pcap::from_header(&header)?;
-    positions
-        .iter()
-        .map(|&position| {
-            file.seek(SeekFrom::Start(position))?;
-            format.record_at(&mut file, position)
-        })
-        .collect()
+fn seek(source: impl Read + Seek, format: &Pcap, positions: &[u64]) -> io::Result<Vec<OwnedPacket>> {
+    let mut file = BufReader::with_capacity(NEAR, source);
+    let mut at = HEADER as i64;
+    let mut found = Vec::with_capacity(positions.len());
+    for &position in positions {
+        let target = i64::try_from(position).ok().filter(|place| *place >= HEADER as i64);
+        let target = target.ok_or_else(|| no_packet(position))?;
+        file.seek_relative(target - at)?;
+        let packet = format.record_at(&mut file, position)?;
+        at = target + format.record_bytes(&packet);
+        found.push(packet);
+    }
+    Ok(found)
 }
 
 /// Anything else is read from its start, since interfaces may be described anywhere.

@@ -8,8 +8,8 @@ mod pcapng;
 use std::io;
 
 use input::Buffer;
-pub use input::open;
-pub use lookup::{OwnedPacket, packets};
+pub use input::{open, undone};
+pub use lookup::{OwnedPacket, packets, packets_of};
 
 /// One captured packet; `data` lives until the next one is read.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,9 @@ use super::lookup::{OwnedPacket, no_packet};
 use super::{Buffer, Item, Order, RawPacket, not_a_capture};
 use crate::limits::MAX_PACKET;
 
+/// Bytes of the file's header.
+pub(super) const HEADER: usize = 24;
+
 pub(super) struct Pcap {
     order: Order,
     linktype: u16,
@@ -18,8 +21,8 @@ pub(super) struct Pcap {
 
 impl Pcap {
     pub fn new(buffer: &mut Buffer) -> io::Result<Pcap> {
-        let format = Pcap::from_header(buffer.peek(24)?)?;
-        buffer.consume(24);
+        let format = Pcap::from_header(buffer.peek(HEADER)?)?;
+        buffer.consume(HEADER);
         Ok(format)
     }
 
@@ -34,7 +37,7 @@ impl Pcap {
             Some([0xa1, 0xb2, 0xcd, 0x34]) => (true, 1000, 24),
             _ => return Err(not_a_capture("neither pcap nor pcapng by its first bytes")),
         };
-        if header.len() < 24 {
+        if header.len() < HEADER {
             return Err(not_a_capture("the pcap header is cut short"));
         }
         let order = Order { big };
@@ -60,6 +63,11 @@ impl Pcap {
         let data = fill(source, captured)?;
         let (time_ns, wire_length) = (self.time_ns(&header), self.order.u32(&header, 12));
         Ok(OwnedPacket { time_ns, linktype: self.linktype, wire_length, data })
+    }
+
+    /// Bytes that the packet's record takes in the file.
+    pub fn record_bytes(&self, packet: &OwnedPacket) -> i64 {
+        (self.record + packet.data.len()) as i64
     }
 
     fn time_ns(&self, header: &[u8]) -> u64 {
