@@ -33,7 +33,7 @@ class CatalogSink:
     def landed(self, chunk: ChunkId, path: Path, size: int, meta: dict[str, Any]) -> None:
         """Record a durable chunk."""
         self._backend.catalog.landed(
-            chunk, size=size, path=self._backend.config.folder.relative(path), original_name=path.name, meta=meta
+            chunk, size=size, path=self._backend.config.folder.relative(path), original_name=chunk.file_name, meta=meta
         )
         self._backend.pool.wake()
 
@@ -57,7 +57,7 @@ class Arrivals:
         """Open what the settings say; closes it at the end."""
         sink = CatalogSink(backend)
         landing = _landing(config, sink) if config.landing.listen else None
-        drop = Drop(config.data, sink)
+        drop = Drop(config.data, sink, form=config.archive.form)
         listeners = [drop.indexed, *([landing.indexed] if landing else [])]
 
         def indexed(key: str) -> None:
@@ -96,7 +96,7 @@ def collector_keys(config: CollectorConfig) -> KeyPair:
 def _landing(config: CollectorConfig, sink: CatalogSink) -> Landing:
     import zmq
 
-    settings = LandingSettings(config.data, config.landing.listen, collector_keys(config))
+    settings = LandingSettings(config.data, config.landing.listen, collector_keys(config), form=config.archive.form)
     landing = Landing(settings, sink)
     try:
         landing.start()

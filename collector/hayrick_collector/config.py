@@ -10,12 +10,17 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from hayrick_collector.archive.keyring import KeyRing
 from hayrick_collector.archive.paths import DataFolder, default_data
 from hayrick_common.chunk import NAME
 from hayrick_common.config import load_settings, setting
+
+if TYPE_CHECKING:
+    from hayrick_collector.archive.container import Form
 
 CONFIG_PLACES = (Path("/etc/hayrick/collector.toml"),)
 LEAST_TOKEN = 16
@@ -57,6 +62,26 @@ class LandingConfig:
 
     listen: str = setting("tcp://127.0.0.1:8006", about="ZeroMQ endpoint that sensors dial; empty: none")
     inbox: bool = setting(True, about="take bare PCAPs that anyone drops into the data folder's inbox/")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveConfig:
+    """`[archive]`: in what form packets are stored. What is stored already stays readable whatever is set here."""
+
+    compression: int = setting(3, minimum=0, maximum=19, about="zstd level of what arrives uncompressed; 0: none")
+    key_file: str = setting("", about="keys to encrypt stored packets with (`hayrick archive rotate-key`); empty: none")
+
+    @property
+    def keys(self) -> KeyRing | None:
+        """The key file's keys, read when they are needed."""
+        return _key_ring(Path(self.key_file).expanduser()) if self.key_file else None
+
+    @property
+    def form(self) -> Form:
+        """How new files are stored."""
+        from hayrick_collector.archive.container import Form
+
+        return Form(self.compression, self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +137,7 @@ class CollectorConfig:
     node: str = setting("case", pattern=NAME.pattern, about="names this collector in documents and in the archive")
     api: ApiConfig = field(default_factory=ApiConfig)
     landing: LandingConfig = field(default_factory=LandingConfig)
+    archive: ArchiveConfig = field(default_factory=ArchiveConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
@@ -132,6 +158,7 @@ class CollectorConfig:
             node=values["node"],
             api=ApiConfig(**{**values["api"], "hosts": tuple(values["api"]["hosts"])}),
             landing=LandingConfig(**values["landing"]),
+            archive=ArchiveConfig(**values["archive"]),
             ingest=IngestConfig(**values["ingest"]),
             store=StoreConfig(**{**values["store"], "urls": tuple(values["store"]["urls"])}),
             retention=RetentionConfig(**values["retention"]),
@@ -144,6 +171,11 @@ def load_config(path: Path | None = None, *, data: Path | None = None) -> Collec
     found = path or _found(named_data=data is not None)
     config = load_settings(found, CollectorConfig) if found else CollectorConfig()
     return replace(config, data=data) if data else config
+
+
+@cache
+def _key_ring(path: Path) -> KeyRing:
+    return KeyRing(path)
 
 
 def split_address(text: str) -> tuple[str, int]:

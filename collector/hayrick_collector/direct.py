@@ -85,7 +85,7 @@ class DirectBackend(Backend):
             positions = self.store.positions(self._query(search))
         else:
             positions = self.store.positions_of([session_id])
-        planned = await _asked(exporting.plan(self.config.folder, self.catalog, positions))
+        planned = await _asked(exporting.plan(self.config, self.catalog, positions))
         return exporting.start(planned, file_format)
 
     async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:

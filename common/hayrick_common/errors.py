@@ -5,9 +5,10 @@
     |   +-- ExpressionError      exit 2    a search expression does not parse; knows the column
     |   +-- MissingExtraError    exit 2    an optional part of Hayrick is not installed
     +-- ConfigError              exit 78   a settings file is wrong; knows file and key
-    |   +-- KeyFileError         exit 78   a CURVE key file is absent, malformed or too open
+    |   +-- KeyFileError         exit 78   a key file is absent, malformed or too open
     +-- WireError                exit 76   a peer's message breaks the protocol
     +-- CaptureError             exit 74   tcpdump cannot run, or a capture cannot be read
+    |   +-- ArchiveError         exit 74   a stored file is damaged; says where
     +-- StoreError               exit 75   a store cannot answer; trying again may help
 
 OSError and ValueError stay what they are. The codes above 64 are those of sysexits.h.
@@ -51,7 +52,7 @@ class ConfigError(HayrickError):
 
 
 class KeyFileError(ConfigError):
-    """A CURVE key file is absent, malformed or readable by others."""
+    """A key file is absent, malformed or readable by others, or lacks a key that is needed."""
 
 
 class WireError(HayrickError):
@@ -64,6 +65,10 @@ class CaptureError(HayrickError):
     """tcpdump cannot run, or a capture file cannot be read."""
 
     exit_code = 74
+
+
+class ArchiveError(CaptureError):
+    """A stored file is damaged, or not what was stored; the message names the file and the place in it."""
 
 
 class StoreError(HayrickError):

@@ -27,7 +27,7 @@ def test_only_what_ended_before_the_kept_days_goes(tmp_path: Path) -> None:
         assert await retain(backend, 3, now_ms=(START + 6 * DAY) * 1000) == 1
         found = await backend.search(Search())
         assert found.total == 1
-        assert len(list((tmp_path / "data" / "archive").rglob("*.pcap"))) == 1
+        assert len(list((tmp_path / "data" / "archive").rglob("*.pcap*"))) == 1
         assert await retain(backend, 3, now_ms=(START + 6 * DAY) * 1000) == 0
         await maintain(backend)
         await backend.close()

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from typing import BinaryIO
 
-from hayrick_collector.archive.paths import DataFolder
 from hayrick_collector.archive.read import Source, merged
+from hayrick_collector.archive.reader import open_file
 from hayrick_collector.archive.write import Format, Pcap, Pcapng
 from hayrick_collector.backend import CaptureFormat, Export
 from hayrick_collector.catalog import Catalog, ChunkRow
+from hayrick_collector.config import CollectorConfig
 from hayrick_collector.store import Positions
 from hayrick_common.errors import UsageError
 
@@ -37,14 +39,17 @@ class Plan:
     missing: list[str] = field(default_factory=list)
 
 
-async def plan(folder: DataFolder, catalog: Catalog, positions: AsyncIterator[Positions]) -> Plan:
-    """Gather the packets of all sessions, chunk by chunk: eight bytes a packet are held."""
+async def plan(config: CollectorConfig, catalog: Catalog, positions: AsyncIterator[Positions]) -> Plan:
+    """Gather the packets of all sessions, chunk by chunk: eight bytes a packet are held.
+
+    Raises ArchiveError or KeyFileError when a chunk cannot be opened; one that is not there any more is `missing`.
+    """
     chunks: dict[str, array[int]] = {}
     made = Plan()
     async for each in positions:
         chunks.setdefault(each.chunk, array("q")).extend(each.packet_pos)
         made.sessions += 1
-    await asyncio.to_thread(_settle, made, folder, catalog, chunks)
+    await asyncio.to_thread(_settle, made, config, catalog, chunks)
     return made
 
 
@@ -58,26 +63,28 @@ def start(made: Plan, wanted: CaptureFormat | None) -> Export:
     return Export(chosen, made.sessions, made.packets, tuple(made.missing), pieces)
 
 
-def _settle(made: Plan, folder: DataFolder, catalog: Catalog, chunks: dict[str, array[int]]) -> None:
+def _settle(made: Plan, config: CollectorConfig, catalog: Catalog, chunks: dict[str, array[int]]) -> None:
+    keys = config.archive.keys
     for key, positions in chunks.items():
         row = catalog.get(key)
-        path = folder.absolute(row.path) if row else None
+        path = config.folder.absolute(row.path) if row else None
         if row is None or path is None or not path.exists():
             made.missing.append(key)
             continue
         ordered = array("q", sorted(set(positions)))
         made.packets += len(ordered)
-        made.sources.append(Source(path, ordered, (row.first_packet or 0) * 1_000_000))
+        opener = partial(open_file, path, keys)
+        made.sources.append(Source(opener, ordered, (row.first_packet or 0) * 1_000_000))
         made.linktypes.update(_linktypes(row))
-        made.nanoseconds = made.nanoseconds or _finer_than_microseconds(path)
+        made.nanoseconds = made.nanoseconds or _finer_than_microseconds(opener)
 
 
 def _linktypes(row: ChunkRow) -> list[int]:
     return list((row.summary or {}).get("linktypes", ())) or [ETHERNET]
 
 
-def _finer_than_microseconds(path: Path) -> bool:
-    with path.open("rb") as file:
+def _finer_than_microseconds(opener: Callable[[], BinaryIO]) -> bool:
+    with opener() as file:
         return file.read(4) not in _MICROSECOND_MAGICS
 
 

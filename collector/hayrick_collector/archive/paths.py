@@ -75,7 +75,7 @@ def default_data() -> Path:
 def archive_path(folder: DataFolder, chunk: ChunkId, *, day_ms: int, suffix: str = ".pcap") -> Path:
     """A chunk's place: archive/<sensor>/<stream>/<yyyymmdd>/<file name>, by its day (UTC, epoch milliseconds)."""
     day = datetime.fromtimestamp(day_ms / 1000, tz=timezone.utc).strftime("%Y%m%d")
-    return (folder.archive / chunk.sensor / chunk.stream / day / chunk.file_name).with_suffix(suffix)
+    return folder.archive / chunk.sensor / chunk.stream / day / f"{Path(chunk.file_name).stem}{suffix}"
 
 
 def capture_suffix(head: bytes) -> str | None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hayrick_collector import owner
+from hayrick_collector.archive.container import truncated
 from hayrick_collector.archive.paths import DataFolder, archive_path, capture_suffix
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
@@ -53,7 +54,10 @@ class Intake:
         self._checked = 0
         self._check_disk()
         self._part = self._folder.incoming / _FOLDER / f"{owner.token()}-{uuid.uuid4().hex}.part"
-        self._file = self._part.open("wb")
+        self._suffix = config.archive.form.suffix
+        self._file = truncated(self._part)
+        self._writer = config.archive.form.writer(self._file)
+        self._writer.resume(self._hash.update, 0)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises CaptureError when they cannot be a capture, OSError when the disk is short."""
@@ -67,6 +71,7 @@ class Intake:
         suffix = capture_suffix(self._head)
         if suffix is None:
             raise CaptureError(self._why_not())
+        self._writer.finish()
         self._file.close()
         chunk = ChunkId.of_import(self._node, self._hash.hexdigest())
         known = catalog.get(chunk.key)
@@ -89,7 +94,7 @@ class Intake:
     def _place(self, known: ChunkRow | None, chunk: ChunkId, suffix: str) -> Path:
         if known:
             return self._folder.absolute(known.path)
-        return archive_path(self._folder, chunk, day_ms=int(time.time() * 1000), suffix=suffix)
+        return archive_path(self._folder, chunk, day_ms=int(time.time() * 1000), suffix=suffix + self._suffix)
 
     def _record(self, catalog: Catalog, chunk: ChunkId, final: Path, name: str, tags: Iterable[str]) -> bool:
         anomaly = self._unpacker.anomaly
@@ -107,7 +112,7 @@ class Intake:
             self._head += plain[: _HEAD - len(self._head)]
             if len(self._head) == _HEAD and capture_suffix(self._head) is None:
                 raise CaptureError(self._why_not())
-        self._file.write(plain)
+        self._writer.write(plain)
         self._hash.update(plain)
         self._size += len(plain)
         if self._size - self._checked >= _CHECK_DISK_EVERY:

@@ -16,9 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, BinaryIO
 
 import hayrick_decode
+from hayrick_collector.archive.keyring import KeyRing
+from hayrick_collector.archive.reader import open_file
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.store import Store, open_store
 
@@ -31,30 +34,34 @@ def main() -> int:
     """Serve jobs until standard input ends."""
     _die_with_parent()
     answers = _private_output()
-    store = open_store(CollectorConfig.from_dict(json.loads(sys.argv[1])))
+    config = CollectorConfig.from_dict(json.loads(sys.argv[1]))
+    store = open_store(config)
 
     def say(message: dict[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
     for line in sys.stdin:
-        say(_attempt(store, json.loads(line), say))
+        say(_attempt(store, config.archive.keys, json.loads(line), say))
     return 0
 
 
-def _attempt(store: Store, job: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def _attempt(
+    store: Store, keys: KeyRing | None, job: dict[str, Any], say: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
     try:
-        return {"done": index(store, job, lambda sessions: say({"progress": sessions}))}
+        with open_file(Path(job["path"]), keys) as packets:
+            return {"done": index(store, packets, job, lambda sessions: say({"progress": sessions}))}
     except ValueError as error:  # not a capture: no attempt will make it one
         return {"failed": str(error), "final": True}
     except Exception as error:  # noqa: BLE001 - the reason travels to the catalog, and the attempt is counted there
         return {"failed": f"{type(error).__name__}: {error}", "final": False}
 
 
-def index(store: Store, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
+def index(store: Store, packets: BinaryIO, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
     """Decode one chunk into a segment of the store and commit it; what stood there for the chunk is replaced."""
     decoding = hayrick_decode.decode(
-        job["path"],
+        packets,
         chunk=job["key"],
         node=job["node"],
         file=job["file"],

@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
+from hayrick_collector.archive.container import Form
 from hayrick_collector.landing.closings import FolderClosings
 from hayrick_collector.landing.dropped_files import copy_in, pinned, read_small, refuse
 from hayrick_collector.landing.sink import LandedSink
@@ -52,8 +53,11 @@ class RefusalError(ValueError):
 class Drop:
     """`run()` serves every folder `data/drop/SENSOR/`, those made later too; making one lets that sensor in."""
 
-    def __init__(self, data: Path, sink: LandedSink, settled: float = SETTLED_SECONDS) -> None:
+    def __init__(
+        self, data: Path, sink: LandedSink, settled: float = SETTLED_SECONDS, form: Form | None = None
+    ) -> None:
         self.data = data
+        self._form = form or Form()
         self.folder = data / "drop"
         self.counters: Counter[str] = Counter()
         self._sink = sink
@@ -132,7 +136,7 @@ class Drop:
         return manifest
 
     async def _land(self, manifest: Manifest, path: Path) -> None:
-        final = await asyncio.to_thread(copy_in, self.data, manifest, path)
+        final = await asyncio.to_thread(copy_in, self.data, manifest, path, self._form)
         if final is None:
             raise RefusalError("content", "its bytes are not those that the manifest promises")
         meta = {name: value for name, value in asdict(manifest).items() if name not in ("chunk", "size")}

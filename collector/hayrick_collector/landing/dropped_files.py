@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hayrick_collector.archive.container import Form
 from hayrick_collector.landing.part import READ_BYTES, Part, already_named, discard
 from hayrick_common.chunk import Manifest
 from hayrick_common.dropped import REFUSED, TEXT_MAX_BYTES
@@ -32,16 +33,16 @@ def pinned(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def copy_in(data: Path, manifest: Manifest, path: Path) -> Path | None:
+def copy_in(data: Path, manifest: Manifest, path: Path, form: Form) -> Path | None:
     """The chunk durable in the archive; None when its bytes are not the promised ones. Call in a thread."""
-    final = already_named(data, manifest)
+    final = already_named(data, manifest, form)
     if final:
         return final
     discard(data, manifest)
     with os.fdopen(os.open(path, _READ), "rb") as stream:
         if os.fstat(stream.fileno()).st_size != manifest.size:
             return None
-        part = Part(data, manifest)
+        part = Part(data, manifest, form)
         try:
             while block := stream.read(READ_BYTES):
                 part.write(part.offset, block)

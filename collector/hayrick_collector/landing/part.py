@@ -1,66 +1,84 @@
-"""One chunk's hidden file while it arrives: appended, hashed as it grows, named only once whole and durable."""
+"""One chunk's hidden file while it arrives: in its final form as it grows, named only once whole and durable.
+
+What is hashed and counted are the uncompressed bytes; a zstd frame that the wire brought is stored as it is.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from datetime import datetime, timezone
+from io import FileIO
 from pathlib import Path
 
+from hayrick_collector.archive.container import SUFFIXES, Form
+from hayrick_collector.archive.reader import open_file
 from hayrick_common.chunk import Manifest
+from hayrick_common.errors import ArchiveError, KeyFileError
 from hayrick_common.files import PART_SUFFIX, commit_rename, make_folder, sync_folder
 
 READ_BYTES = 1 << 20
+PLAIN = Form(level=0)
 
 
-def archive_path(data: Path, manifest: Manifest) -> Path:
-    """Where the chunk will lie: archive/<sensor>/<stream>/<yyyymmdd>/<sequence>-<sha16>.pcap, by its UTC day."""
+def archive_path(data: Path, manifest: Manifest, suffix: str = "") -> Path:
+    """Where the chunk will lie: archive/<sensor>/<stream>/<yyyymmdd>/<sequence>-<sha16>.pcap, by its UTC day.
+
+    `suffix` is that of the form it is stored in.
+    """
     day = datetime.fromtimestamp(manifest.day_ms / 1000, tz=timezone.utc).strftime("%Y%m%d")
     chunk = manifest.chunk
-    return data / "archive" / chunk.sensor / chunk.stream / day / chunk.file_name
+    return data / "archive" / chunk.sensor / chunk.stream / day / (chunk.file_name + suffix)
 
 
-def part_file(data: Path, manifest: Manifest) -> Path:
+def part_file(data: Path, manifest: Manifest, suffix: str = "") -> Path:
     """Where the chunk hides until then."""
-    return data / "incoming" / (manifest.key + PART_SUFFIX)
+    return data / "incoming" / (manifest.key + suffix + PART_SUFFIX)
 
 
 class Part:
     """The open hidden file. Not for two threads at once."""
 
-    def __init__(self, data: Path, manifest: Manifest) -> None:
-        """Open or continue it; reads (to hash) what an earlier delivery left, so call this in a thread."""
+    def __init__(self, data: Path, manifest: Manifest, form: Form = PLAIN) -> None:
+        """Open or continue it; reads (to hash) what an earlier delivery left, so call this in a thread.
+
+        Raises OSError, also when there is no key to seal it with.
+        """
         self.manifest = manifest
-        self.path = part_file(data, manifest)
-        self.final = archive_path(data, manifest)
+        self.path = part_file(data, manifest, form.suffix)
+        self.final = archive_path(data, manifest, form.suffix)
         self.hash = hashlib.sha256()
+        discard(data, manifest, keep=form.suffix)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self.stream = os.fdopen(os.open(self.path, flags, 0o640), "r+b", buffering=0)
-        self.offset = self._continue()
+        self.stream = FileIO(os.open(self.path, flags, 0o640), "r+b")
+        try:
+            self._writer = form.writer(self.stream)
+            self._writer.resume(self.hash.update, manifest.size)
+        except BaseException:
+            self.stream.close()
+            raise
 
-    def _continue(self) -> int:
-        size = os.fstat(self.stream.fileno()).st_size
-        if size > self.manifest.size:
-            self.stream.truncate(0)
-            size = 0
-        while block := self.stream.read(READ_BYTES):
-            self.hash.update(block)
-        return size
+    @property
+    def offset(self) -> int:
+        """Uncompressed bytes that are there."""
+        return self._writer.offset
 
-    def write(self, offset: int, data: bytes) -> None:
-        """Append `data`, which belongs at `offset`; raises OSError."""
+    def write(self, offset: int, data: bytes, frame: bytes | None = None) -> None:
+        """Append `data`, which belongs at `offset`; raises OSError.
+
+        `frame` is one zstd frame of exactly these bytes, if they came as one: it is trusted to hold them.
+        """
         if offset != self.offset:
             raise ValueError(f"block at {offset}, file at {self.offset}")
-        view = memoryview(data)
-        while view:
-            view = view[self.stream.write(view) :]
+        self._writer.append(data, frame)
         self.hash.update(data)
-        self.offset += len(data)
 
     def finish(self) -> bool:
         """Verify, sync and name the file (call in a thread). False when the bytes are not the promised ones."""
-        self.stream.close()
         whole = self.offset == self.manifest.size and self.hash.hexdigest() == self.manifest.chunk.sha256
+        with self.stream:
+            if whole:
+                self._writer.finish()
         if whole:
             make_folder(self.final.parent)
             commit_rename(self.path, self.final)
@@ -71,21 +89,29 @@ class Part:
         self.stream.close()
 
 
-def discard(data: Path, manifest: Manifest) -> None:
-    """Delete the hidden file if there is one."""
-    part_file(data, manifest).unlink(missing_ok=True)
+def discard(data: Path, manifest: Manifest, *, keep: str | None = None) -> None:
+    """Delete the hidden file if there is one, in whatever form, but for the suffix to keep."""
+    for suffix in SUFFIXES:
+        if suffix != keep:
+            part_file(data, manifest, suffix).unlink(missing_ok=True)
 
 
-def already_named(data: Path, manifest: Manifest) -> Path | None:
+def already_named(data: Path, manifest: Manifest, form: Form = PLAIN) -> Path | None:
     """The final file of a delivery that was cut between its rename and its record, if its bytes are right."""
-    final = archive_path(data, manifest)
-    if not final.is_file() or final.stat().st_size != manifest.size:
-        return None
+    for suffix in SUFFIXES:
+        final = archive_path(data, manifest, suffix)
+        if final.is_file() and _holds(final, manifest, form):
+            sync_folder(final.parent)
+            return final
+    return None
+
+
+def _holds(final: Path, manifest: Manifest, form: Form) -> bool:
     digest = hashlib.sha256()
-    with final.open("rb") as stream:
-        while block := stream.read(READ_BYTES):
-            digest.update(block)
-    if digest.hexdigest() != manifest.chunk.sha256:
-        return None
-    sync_folder(final.parent)
-    return final
+    try:
+        with open_file(final, form.keys) as stream:
+            while block := stream.read(READ_BYTES):
+                digest.update(block)
+    except (ArchiveError, KeyFileError):
+        return False
+    return digest.hexdigest() == manifest.chunk.sha256

@@ -14,6 +14,7 @@ from typing import Any
 import zmq
 import zmq.asyncio
 
+from hayrick_collector.archive.container import Form
 from hayrick_collector.landing import events as ev
 from hayrick_collector.landing.lander import Lander, Limits
 from hayrick_collector.landing.part import Part, already_named, discard
@@ -34,12 +35,13 @@ ZMTP_TIMEOUT_MS = 20_000
 
 @dataclass(frozen=True)
 class LandingSettings:
-    """`data` is the collector's data folder; `bind` a ZeroMQ address such as tcp://0.0.0.0:8006."""
+    """`data` is the collector's data folder; `bind` a ZeroMQ address such as tcp://0.0.0.0:8006; `form` of storing."""
 
     data: Path
     bind: str
     keys: KeyPair
     limits: Limits = field(default_factory=Limits)
+    form: Form = field(default_factory=Form)
 
     @property
     def allow_folder(self) -> Path:
@@ -203,11 +205,11 @@ class Landing:
 
     async def _open(self, manifest: Manifest) -> None:
         try:
-            final = await asyncio.to_thread(already_named, self.settings.data, manifest)
+            final = await asyncio.to_thread(already_named, self.settings.data, manifest, self.settings.form)
             if final:
                 self._record(manifest, final)
                 return
-            part = await asyncio.to_thread(Part, self.settings.data, manifest)
+            part = await asyncio.to_thread(Part, self.settings.data, manifest, self.settings.form)
         except OSError as error:
             self._take(ev.Failed(manifest.key, f"collector cannot open: {error.strerror}"))
             return

@@ -169,7 +169,7 @@ def test_several_link_types_need_pcapng_and_get_it(hayrick: Hayrick, evidence: P
 
 
 def test_export_says_which_packets_are_gone(hayrick: Hayrick, evidence: Path, data: Path, tmp_path: Path) -> None:
-    for path in (data / "archive").rglob("*.pcap"):
+    for path in (data / "archive").rglob("*.pcap*"):
         path.unlink()
     told = hayrick("export", "", "-o", tmp_path / "out.pcap", code=1).stderr
     assert "no longer stored: import." in told

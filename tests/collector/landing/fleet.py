@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import zmq
 
+from hayrick_collector.archive.reader import open_file
 from hayrick_common.keys import KeyPair, write_pair
 
 LANDING = Path(__file__).with_name("landing_process.py")
@@ -88,6 +90,12 @@ class Fleet:
 
     def logs(self) -> str:
         return "\n".join(path.read_text()[-3000:] for path in self.root.glob("*.log"))
+
+
+def stored(row: dict) -> str:
+    """The SHA-256 of what is stored of a landed chunk."""
+    with open_file(Path(row["path"])) as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def pair() -> KeyPair:

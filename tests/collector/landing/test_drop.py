@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hayrick_collector.archive.reader import open_file
 from hayrick_collector.landing import Drop, Known
 from hayrick_common.chunk import ChunkId, Manifest
 from hayrick_common.dropped import decode_receipt, encode_manifest
@@ -24,7 +25,7 @@ class Sink:
 
     def known(self, chunk: ChunkId) -> Known | None:
         mine = [key for key in self.rows if key.startswith(f"{chunk.sensor}.{chunk.stream}.{chunk.sequence:010d}.")]
-        return Known(hashlib.sha256(self.rows[mine[0]].read_bytes()).hexdigest(), self.indexed) if mine else None
+        return Known(hashlib.sha256(open_file(self.rows[mine[0]]).read()).hexdigest(), self.indexed) if mine else None
 
     def landed(self, chunk: ChunkId, path: Path, size: int, meta: dict) -> None:
         assert chunk.key not in self.rows
@@ -81,7 +82,7 @@ def test_duplicate_is_answered_by_its_receipt_and_stored_once(tmp_path: Path) ->
     drop = serve(tmp_path, sink, lambda: not (folder / f"{manifest.key}.json").exists())
     assert state(tmp_path, manifest.key) == "landed"
     assert drop.counters == {"known": 1}
-    assert [path.read_bytes() for path in tmp_path.glob("archive/**/*.pcap")] == [BODY]
+    assert [open_file(path).read() for path in tmp_path.glob("archive/**/*.pcap*")] == [BODY]
 
 
 def test_second_receipt_comes_though_the_collector_was_down_when_it_was_due(tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_forged_or_wrong_chunk_is_set_aside_with_the_reason(
     assert found is not None
     assert found.code == code
     assert drop.counters == {"refused": 1}
-    assert list(tmp_path.glob("archive/**/*.pcap")) == list(tmp_path.glob("incoming/*")) == []
+    assert list(tmp_path.glob("archive/**/*.pcap*")) == list(tmp_path.glob("incoming/*")) == []
 
 
 def test_link_in_place_of_the_receipts_leads_nowhere(tmp_path: Path) -> None:

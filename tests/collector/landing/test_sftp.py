@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.collector.landing.fleet import wait_until
+from tests.collector.landing.fleet import stored, wait_until
 from tests.collector.landing.sshd import SftpFleet
 from tests.collector.landing.test_kills import write_capture
 
@@ -38,7 +37,7 @@ def test_chunk_lands_and_both_receipts_come_back(fleet: SftpFleet) -> None:
     wait_until((fleet.data / "s1.heartbeat.json").exists, 30, fleet)
     (row,) = fleet.landed()
     assert (row["sensor"], row["stream"], row["sequence"], row["sha256"]) == ("s1", "adopted", 1, digest)
-    assert hashlib.sha256(Path(row["path"]).read_bytes()).hexdigest() == digest
+    assert stored(row) == digest
     assert abs(json.loads((fleet.data / "s1.heartbeat.json").read_text())["clock_skew_ms"]) < 10_000
     assert sorted(path.name for path in fleet.drop.iterdir()) == ["receipts", "status.json"]
 
@@ -63,7 +62,7 @@ def test_each_chunk_lands_once_whoever_is_killed_in_mid_delivery(fleet: SftpFlee
     wait_until(lambda: fleet.states() == {"indexed"}, 30, fleet)
     rows = fleet.landed()
     assert sorted(row["sha256"] for row in rows) == sorted(hashes)
-    assert {hashlib.sha256(Path(row["path"]).read_bytes()).hexdigest() for row in rows} == hashes
+    assert {stored(row) for row in rows} == hashes
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "another server's"])

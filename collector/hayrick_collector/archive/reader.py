@@ -1,0 +1,178 @@
+"""Reading stored files, whatever their form: one seekable object, which undoes only the frames that are asked for."""
+
+from __future__ import annotations
+
+import io
+import os
+from abc import abstractmethod
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from hayrick_collector.archive import sealed, zstdframes
+from hayrick_collector.archive.container import SEALED_SUFFIX, ZSTD_SUFFIX, decompressed, unsealed
+from hayrick_collector.archive.keyring import KeyRing
+from hayrick_common.errors import ArchiveError, KeyFileError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+CACHED_FRAMES = 2  # a packet may lie across two
+
+
+def open_file(path: Path, keys: KeyRing | None = None) -> BinaryIO:
+    """A stored file's uncompressed bytes: seekable, read-only, for one thread at a time.
+
+    Raises OSError, ArchiveError when the file is damaged (then or while reading), KeyFileError when its key is missing.
+    """
+    if path.suffix == SEALED_SUFFIX:
+        return cast(BinaryIO, SealedFile(path, keys))
+    return cast(BinaryIO, ZstdFile(path)) if path.suffix == ZSTD_SUFFIX else path.open("rb")
+
+
+class FrameFile(io.RawIOBase):
+    """A file of frames. `undone` counts those that were decompressed or unsealed so far."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.undone = 0
+        self._place = 0
+        self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._stored_size = os.fstat(self._descriptor).st_size
+            start, frames = self._index()
+        except ValueError as error:
+            self.close()
+            raise ArchiveError(f"{path} {error}") from error
+        except BaseException:
+            self.close()
+            raise
+        self._stored = list(accumulate((stored for stored, _ in frames), initial=start))
+        self._plain = list(accumulate((plain for _, plain in frames), initial=0))
+
+    @property
+    def size(self) -> int:
+        """Uncompressed bytes."""
+        return self._plain[-1]
+
+    def close(self) -> None:
+        if not self.closed:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
+        super().close()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._place = max(0, offset + (0, self._place, self.size)[whence])
+        return self._place
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """`size` bytes, fewer only at the end."""
+        left = max(0, self.size - self._place)
+        left = left if size is None or size < 0 else min(size, left)
+        pieces = []
+        while left:
+            piece = self._piece(left)
+            pieces.append(piece)
+            left -= len(piece)
+            self._place += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def _piece(self, most: int) -> bytes:
+        number = bisect_right(self._plain, self._place) - 1
+        frame = self._cache.get(number)
+        if frame is None:
+            frame = self._frame(number)
+        self._cache.move_to_end(number)
+        start = self._place - self._plain[number]
+        return frame if start == 0 and most >= len(frame) else frame[start : start + most]
+
+    def _frame(self, number: int) -> bytes:
+        at, end = self._stored[number], self._stored[number + 1]
+        offset, length = self._plain[number], self._plain[number + 1] - self._plain[number]
+        try:
+            data = self._undo(self._bytes(at, end - at), number, offset, length)
+        except ValueError as error:
+            raise ArchiveError(f"{self.path}: frame {number} (bytes {at} to {end - 1}) {error}") from error
+        self.undone += 1
+        self._cache[number] = data
+        if len(self._cache) > CACHED_FRAMES:
+            self._cache.popitem(last=False)
+        return data
+
+    def _bytes(self, at: int, length: int) -> bytes:
+        return os.pread(self._descriptor, length, at)
+
+    @abstractmethod
+    def _index(self) -> tuple[int, Sequence[tuple[int, int]]]:
+        """Where the first frame begins, and each frame's stored and uncompressed length. Raises ValueError."""
+
+    @abstractmethod
+    def _undo(self, stored: bytes, number: int, offset: int, length: int) -> bytes:
+        """The frame's `length` bytes. Raises ValueError when it has others."""
+
+
+class ZstdFile(FrameFile):
+    """Seekable zstd."""
+
+    def _index(self) -> tuple[int, Sequence[tuple[int, int]]]:
+        footer = self._bytes(max(0, self._stored_size - zstdframes.FOOTER_BYTES), zstdframes.FOOTER_BYTES)
+        length = zstdframes.table_length(footer, self._stored_size)
+        return 0, zstdframes.read_table(self._bytes(self._stored_size - length, length), self._stored_size)
+
+    def _undo(self, stored: bytes, number: int, offset: int, length: int) -> bytes:
+        if not zstdframes.is_standalone(stored, length):
+            raise ValueError("is damaged: it is not the frame that the seek table tells of")
+        return decompressed(stored, length)
+
+
+class SealedFile(FrameFile):
+    """The sealed container."""
+
+    def __init__(self, path: Path, keys: KeyRing | None) -> None:
+        self._keys = keys
+        super().__init__(path)
+
+    def _index(self) -> tuple[int, Sequence[tuple[int, int]]]:
+        try:
+            self._seal = sealed.Seal.of(self._bytes(0, sealed.HEADER_BYTES), self._keys)
+        except KeyFileError as error:
+            raise KeyFileError(f"{self.path} {error}") from error
+        if self._stored_size < sealed.HEADER_BYTES + sealed.FOOTER_BYTES:
+            raise ValueError("is cut short")
+        footer = self._bytes(self._stored_size - sealed.FOOTER_BYTES, sealed.FOOTER_BYTES)
+        at = sealed.index_place(footer, self._stored_size)
+        index = self._bytes(at, self._stored_size - sealed.FOOTER_BYTES - at)
+        try:
+            return sealed.HEADER_BYTES, self._seal.open_index(index, footer)
+        except ValueError as error:
+            raise ValueError(f"has a damaged header (bytes 0 to 55) or index (from byte {at}): {error}") from error
+
+    def _undo(self, stored: bytes, number: int, offset: int, length: int) -> bytes:
+        head = sealed.read_head(stored)
+        data = unsealed(self._seal, head, stored[sealed.HEAD_BYTES :], number, offset)
+        if len(data) != length:
+            raise ValueError("has another length than the index says")
+        return data
