@@ -74,6 +74,7 @@ class ClosedFiles:
         self._seen: dict[Path, tuple[str, float]] = {}
         self._look = asyncio.Event()
         self._look.set()
+        self._due = 0.0
 
     def look(self) -> None:
         """Look through the whole folder soon."""
@@ -94,18 +95,22 @@ class ClosedFiles:
             closings.close()
 
     async def _next(self, event: asyncio.Future[Path | None]) -> list[Path]:
+        """What the next event tells of, and all that is there when it is time to look: events must not put that off."""
         looking = asyncio.ensure_future(self._look.wait())
         wanted: set[asyncio.Future[Any]] = {event, looking}
-        done, _ = await asyncio.wait(wanted, timeout=RESCAN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        wait = max(0.0, self._due - time.monotonic())
+        done, _ = await asyncio.wait(wanted, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
         looking.cancel()
         path = event.result() if event in done else None
-        if path is not None:
-            return [path] if self._wanted(path) and self._open(path) is not True else []
+        told = [path] if path is not None and self._wanted(path) and self._open(path) is not True else []
+        if path is not None and time.monotonic() < self._due:
+            return told
         self._look.clear()
-        return self.scan()
+        return told + [each for each in self.scan() if each not in told]
 
     def scan(self) -> list[Path]:
         """Files that nobody writes to at this moment, oldest first."""
+        self._due = time.monotonic() + RESCAN_SECONDS
         found = sorted(self._stat(path) for path in self.folder.iterdir() if self._wanted(path))
         self._seen = {path: self._seen[path] for _, path, _ in found if path in self._seen}
         return [path for _, path, stamp in found if stamp and self._ready(path, stamp)]

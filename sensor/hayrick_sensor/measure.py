@@ -64,9 +64,11 @@ def measure(path: Path) -> Measure:
         packets, first, last, problem = 0, 0.0, 0.0, ""
         try:
             for stamp, _ in _packets(source, head):
+                if source.short:  # the last one, cut: nobody gets it back, so nobody may count it
+                    break
                 packets, first, last = packets + 1, min(first or stamp, stamp), max(last, stamp)
         except (ValueError, dpkt.UnpackError) as error:
-            problem = "" if packets or source.short else f"not a capture: {str(error)[:80]}"
+            problem = "" if packets or source.short or not head else f"not a capture: {str(error)[:80]}"
         cut = source.short
         source.drain()
     digest = source.hash.hexdigest()

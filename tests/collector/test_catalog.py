@@ -144,3 +144,13 @@ def test_second_delivery_with_other_bytes_is_seen_under_its_number(catalog: Cata
     assert row is not None
     assert row.sha256 == "a" * 64
     assert catalog.holding("alpha", "eth0", 2) is None
+
+
+def test_full_disk_is_told_as_such_and_leaves_the_catalog_usable(catalog: Catalog) -> None:
+    land(catalog, 1)
+    pages = catalog._db.execute("PRAGMA page_count").fetchone()[0]
+    catalog._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        catalog.sensor_seen("alpha", {"much": "x" * 100_000})
+    catalog._db.execute("PRAGMA max_page_count = 100000")
+    land(catalog, 2)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from hayrick_common import closed_files
 from hayrick_common.closed_files import ClosedFiles, being_written
 from hayrick_sensor.closings import FolderClosings
 
@@ -62,3 +65,21 @@ def test_files_are_told_of_when_they_close_or_move_in(tmp_path: Path) -> None:
 
     found = asyncio.run(scenario())
     assert set(found) == {"before.pcap", "growing.pcap", "moved.pcap"}
+
+
+def test_file_that_was_left_comes_again_however_many_events_others_bring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closed_files, "RESCAN_SECONDS", 0.3)
+    (tmp_path / "left.pcap").touch()
+
+    async def scenario() -> list[str]:
+        found: list[str] = []
+        task = asyncio.ensure_future(collect(watch(tmp_path), found, 99))
+        for _ in range(20):
+            (tmp_path / "status.pcap").write_bytes(b"again")
+            await asyncio.sleep(0.05)
+        task.cancel()
+        return found
+
+    assert asyncio.run(scenario()).count("left.pcap") >= 3

@@ -1,0 +1,90 @@
+"""`python -m tests.system.faults`: one run of faults, in namespaces of its own; prints its report as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.system.faults.places import alone, prepare, unmount
+from tests.system.faults.schedule import Schedule
+from tests.system.faults.verdict import judge
+from tests.system.faults.world import World, until
+
+INSIDE = "HAYRICK_FAULTS_INSIDE"
+BEFORE_SECONDS = 3.0
+
+
+def main() -> int:
+    """Exit code 0 when nothing was lost and nothing doubled."""
+    parser = argparse.ArgumentParser(prog="faults", description=__doc__)
+    parser.add_argument("--count", type=int, default=60, help="faults")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    parser.add_argument("--seconds", type=float, default=60, help="at most so long, traffic and faults")
+    parser.add_argument("--settle", type=float, default=120, help="at most so long until all is at rest")
+    parser.add_argument("--rate", type=float, default=100, help="packets a second and sensor")
+    parser.add_argument("--keep", type=Path, help="keep logs and captures in this folder")
+    args = parser.parse_args()
+    if os.environ.pop(INSIDE, "") != "yes":
+        os.environ[INSIDE] = "yes"
+        os.execvp("unshare", alone(sys.argv[1:]))
+    prepare()
+    with tempfile.TemporaryDirectory(prefix="hayrick-faults-") as scratch:
+        root = Path(scratch)
+        root.chmod(0o755)
+        try:
+            report = asyncio.run(run(root, args))
+        finally:
+            if args.keep:
+                shutil.copytree(root, args.keep, dirs_exist_ok=True)
+            unmount(root)
+    print(json.dumps(report, indent=1))
+    return 1 if report["problems"] else 0
+
+
+async def run(root: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Build, hurt, settle, judge."""
+    world = World(root, args.seed, args.rate)
+    schedule = Schedule(world, args.seed)
+    world.build()
+    problems: list[str] = []
+    began = time.monotonic()
+    try:
+        await world.start(args.seconds + 60)
+        await asyncio.sleep(BEFORE_SECONDS)
+        await schedule.run(args.count, args.seconds)
+        hurt = time.monotonic()
+        await world.quiet()
+        try:
+            await until(lambda: not world.pending(), "everything to come to rest", args.settle)
+        except TimeoutError:
+            problems += [f"not at rest after {args.settle:g} s: {each}" for each in world.pending()]
+        settled = time.monotonic()
+        verdict = await asyncio.to_thread(judge, world)
+    finally:
+        with contextlib.suppress(OSError):
+            (root / "story.txt").write_text("\n".join(schedule.story) + "\n")
+        await world.stop()
+    return {
+        "seed": args.seed,
+        "faults": sum(schedule.done.values()),
+        "kinds": dict(sorted(schedule.done.items())),
+        "overlapping": schedule.overlaps,
+        "seconds": {"faults": round(hurt - began, 1), "settling": round(settled - hurt, 1)},
+        "unasked_ends": {each.name: each.ends for each in [world.collector, *(s.keeper for s in world.sensors)]},
+        **verdict.as_dict(),
+        "problems": problems + verdict.problems,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

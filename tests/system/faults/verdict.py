@@ -1,0 +1,162 @@
+"""Holds what search and export give against what tcpdump wrote: every counter exactly once, or shown as lost.
+
+Missing is allowed only where the sensor itself says so: the packets of chunks that its journal calls lost, which must
+be chunks that were truncated, to the packet. What tcpdump never wrote must lie beside a gap that the chunks show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tests.system.faults.generator import port_of
+from tests.system.faults.truth import counters, packets, times
+from tests.system.faults.world import SERVER, Sensor, World, hayrick
+
+WANTED = "port.dst == 9000"
+
+
+@dataclass
+class Account:
+    """One sensor's packets. Lists hold counters, the first few."""
+
+    sensor: str
+    passed: int = 0
+    written: int = 0
+    exported: int = 0
+    found: int = 0
+    shown_lost: int = 0
+    not_captured: int = 0
+    lost: list[int] = field(default_factory=list)
+    doubled: list[int] = field(default_factory=list)
+    foreign: list[int] = field(default_factory=list)
+    wrong_sums: list[str] = field(default_factory=list)
+    chunks: int = 0
+    lost_chunks: list[str] = field(default_factory=list)
+    twice_indexed: int = 0
+    missing_numbers: list[int] = field(default_factory=list)
+    unshown_gaps: list[str] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[str]:
+        """What must not be, in words."""
+        names = ("lost", "doubled", "foreign", "wrong_sums", "missing_numbers")
+        return [f"{self.sensor}: {name} {getattr(self, name)[:10]}" for name in names if getattr(self, name)]
+
+
+@dataclass
+class Verdict:
+    """The accounts of all sensors, and what else was found wrong."""
+
+    accounts: list[Account]
+    problems: list[str]
+
+    def as_dict(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {"accounts": [asdict(each) for each in self.accounts], "problems": self.problems}
+
+
+def judge(world: World) -> Verdict:
+    """Search, export, and compare; the system must be at rest."""
+    exported = _exported(world.root / "export.pcap")
+    sums = _sums()
+    accounts = [_account(world, each, exported, sums) for each in world.sensors]
+    problems = [word for each in accounts for word in each.problems]
+    failed = world.catalog("SELECT key, error FROM chunks WHERE state = 'failed'")
+    problems += [f"chunk {key} failed: {error}" for key, error in failed]
+    return Verdict(accounts, problems)
+
+
+def _exported(path: Path) -> dict[str, Counter[int]]:
+    """Sensor -> counters of the exported capture."""
+    hayrick("export", WANTED, "-o", str(path), "--server", SERVER)
+    found: dict[str, Counter[int]] = {}
+    for sensor, counter, _ in packets(path.read_bytes()):
+        found.setdefault(sensor, Counter())[counter] += 1
+    return found
+
+
+def _sums() -> dict[str, Counter[int]]:
+    """Source address -> source port -> packets, as the sessions that a search finds add up."""
+    said = hayrick(
+        "search", WANTED, "--limit", "0", "--json", "--fields", "source.ip,source.port,network.packets",
+        "--server", SERVER,
+    )  # fmt: skip
+    found: dict[str, Counter[int]] = {}
+    for line in said.splitlines():
+        session = json.loads(line)
+        source = session["source"]
+        found.setdefault(source["ip"], Counter())[source["port"]] += session["network"]["packets"]
+    return found
+
+
+def _account(world: World, sensor: Sensor, exported: dict[str, Counter[int]], sums: dict[str, Counter[int]]) -> Account:
+    written = sensor.witness.written()
+    passed = times(world.root / f"{sensor.name}.passed.pcap")
+    export = exported.get(sensor.name, Counter())
+    summed = sums.get(sensor.link.source, Counter())
+    made = Account(sensor.name, len(passed), len(written), export.total(), summed.total())
+    allowed = _lost_by_truncation(sensor, made)
+    missing = written.keys() - export.keys()
+    made.shown_lost = len(missing & allowed)
+    made.lost = sorted(missing - allowed)
+    if len(missing) != sum(sensor_lost(sensor).values()):
+        made.wrong_sums.append(f"{len(missing)} packets are missing, the journal says {sensor_lost(sensor)}")
+    made.doubled = sorted(each for each, times_found in export.items() if times_found > 1)
+    made.foreign = sorted(export.keys() - written.keys())
+    _compare_sums(made, Counter(port_of(each) for each in export), summed)
+    _look_at_chunks(world, sensor, made)
+    made.not_captured = len(passed.keys() - written.keys())
+    made.unshown_gaps = _unshown(sensor, passed, written)
+    return made
+
+
+def _unshown(sensor: Sensor, passed: dict[int, float], written: Counter[int]) -> list[str]:
+    """Runs of packets that no tcpdump of the sensor wrote, and that no gap before a chunk accounts for."""
+    starts = dict(sensor.rows("SELECT first_ms, gap_ms FROM chunks WHERE packets > 0"))
+    found, run = [], 0
+    for counter in sorted(passed):
+        if counter not in written:
+            run += 1
+        elif run:
+            at = int(passed[counter] * 1000)
+            shown = max((starts.get(at + each, 0) for each in (-1, 0, 1)), default=0)
+            if not shown and counter > run:
+                found.append(f"{run} packets before {counter}: gap {shown} ms")
+            run = 0
+    return found
+
+
+def sensor_lost(sensor: Sensor) -> dict[str, int]:
+    """File name -> packets of every chunk that the sensor's journal calls lost."""
+    return {
+        str(path).rpartition("/")[2]: int(packets)
+        for path, packets in sensor.rows("SELECT path, packets FROM chunks WHERE state = 'lost'")
+    }
+
+
+def _lost_by_truncation(sensor: Sensor, made: Account) -> set[int]:
+    """The counters of chunks that were truncated and are said to be lost."""
+    lost = sensor_lost(sensor)
+    made.lost_chunks = sorted(lost)
+    return {counter for each in sensor.witness.truncations if each.name in lost for counter in each.counters}
+
+
+def _compare_sums(made: Account, expected: Counter[int], summed: Counter[int]) -> None:
+    for port in sorted(expected.keys() | summed.keys()):
+        if expected[port] != summed[port]:
+            made.wrong_sums.append(f"port {port}: search {summed[port]}, export {expected[port]}")
+
+
+def _look_at_chunks(world: World, sensor: Sensor, made: Account) -> None:
+    """Numbers that the collector has not must be those of chunks the journal calls lost; a lost one may have landed."""
+    known = {row[0] for row in world.catalog(f"SELECT sequence FROM chunks WHERE sensor = '{sensor.name}'")}
+    rows = sensor.rows("SELECT sequence, state FROM chunks")
+    made.chunks = len(known)
+    made.missing_numbers = sorted({number for number, state in rows if state != "lost"} - known)
+    made.missing_numbers += sorted(known - {number for number, _ in rows})
+
+
+__all__ = ["Account", "Verdict", "counters", "judge"]

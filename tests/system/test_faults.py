@@ -1,0 +1,41 @@
+"""The deepest test: three sensors, a collector, and faults of every kind at once; every packet comes out exactly once.
+
+`scripts/bench faults --count 300` is the same with more faults. A run prints its seed; SEEDS are those to try always.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system.faults.places import alone
+
+ROOT = Path(__file__).resolve().parents[2]
+COUNT, SECONDS, SETTLE, LIMIT = 60, 75, 120, 330
+SEEDS = [1]
+
+
+def run_faults(seed: int, count: int = COUNT) -> tuple[dict[str, Any], str]:
+    """The report of one run, and what was said beside it."""
+    words = ["--seed", seed, "--count", count, "--seconds", SECONDS, "--settle", SETTLE]
+    done = subprocess.run(
+        alone([str(each) for each in words]),
+        cwd=ROOT, env={**os.environ, "HAYRICK_FAULTS_INSIDE": "yes"},
+        capture_output=True, text=True, timeout=LIMIT, check=False,
+    )  # fmt: skip
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_captured_packet_is_found_exactly_once_whatever_fails(seed: int) -> None:
+    report, said = run_faults(seed)
+    assert report["problems"] == [], said
+    assert report["faults"] >= COUNT, report
+    for account in report["accounts"]:
+        assert account["written"] > 1000
+        assert account["exported"] == account["found"] == account["written"] - account["shown_lost"]
