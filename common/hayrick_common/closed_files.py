@@ -61,16 +61,22 @@ class ClosedFiles:
     """Yields closed files of `folder` whose name fits `pattern`; the same one may come twice.
 
     Hidden and `.part` names never come. Where the kernel will not say whether a file is open, it comes on its event,
-    or once it has not changed for `settled` seconds.
+    or once it has not changed for `settled` seconds. `whole` may know better of a file that is open somewhere.
     """
 
     def __init__(
-        self, folder: Path, pattern: str, watch: Callable[[Path], Closings], settled: float = SETTLED_SECONDS
+        self,
+        folder: Path,
+        pattern: str,
+        watch: Callable[[Path], Closings],
+        settled: float = SETTLED_SECONDS,
+        whole: Callable[[Path], bool] = lambda path: False,
     ) -> None:
         self.folder = folder
         self.pattern = pattern
         self._watch = watch
         self._settled = settled
+        self._whole = whole
         self._seen: dict[Path, tuple[str, float]] = {}
         self._look = asyncio.Event()
         self._look.set()
@@ -133,7 +139,7 @@ class ClosedFiles:
 
     def _open(self, path: Path) -> bool | None:
         try:
-            return being_written(path)
+            return being_written(path) and not self._whole(path)
         except FileNotFoundError:
             return True
         except OSError:

@@ -11,6 +11,7 @@ import pytest
 
 from hayrick_collector.archive.reader import open_file
 from hayrick_collector.landing import Drop, Known
+from hayrick_collector.landing.drop import whole
 from hayrick_common.chunk import ChunkId, Manifest
 from hayrick_common.dropped import decode_receipt, encode_manifest
 
@@ -69,6 +70,20 @@ def receipt(data: Path, key: str):
 def state(data: Path, key: str) -> str:
     found = receipt(data, key)
     return found.state if found else ""
+
+
+def test_chunk_that_a_dead_connection_still_has_open_is_taken_once_it_is_whole(tmp_path: Path) -> None:
+    sink, manifest = Sink(), manifest_of(BODY)
+    folder = tmp_path / "drop" / "s1"
+    folder.mkdir(parents=True)
+    path = folder / f"{manifest.key}.pcap"
+    with path.open("wb", buffering=0) as stale:
+        stale.write(BODY[:100])
+        (folder / f"{manifest.key}.json").write_bytes(encode_manifest(manifest))
+        assert not whole(path)
+        stale.write(BODY[100:])
+        serve(tmp_path, sink, lambda: state(tmp_path, manifest.key) == "landed")
+    assert list(sink.rows) == [manifest.key]
 
 
 def test_duplicate_is_answered_by_its_receipt_and_stored_once(tmp_path: Path) -> None:
