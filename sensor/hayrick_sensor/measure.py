@@ -1,18 +1,20 @@
-"""What a closed capture file holds: hash, packets and time span, read once; dpkt parses, the file is not trusted."""
+"""What a closed capture file holds: hash, packets and time span, read once, in blocks; the file is not trusted.
+
+Only headers are looked at (`headers.py`), since a sniffing host has no core to spare; no file is mapped, since one
+that somebody else shortens would kill the process.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
-import dpkt
+from hayrick_sensor.headers import Tally, walker_for
 
-HEADER_BYTES = 24
 BLOCK_BYTES = 1 << 20
-PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
+LEAST_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -33,49 +35,31 @@ class Measure:
         return self.packets == 0 and not self.problem
 
 
-class _Source:
-    """What dpkt reads from: hashes all that passes, and notes a packet cut short."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream = stream
-        self.hash = hashlib.sha256()
-        self.size = 0
-        self.short = False
-
-    def read(self, length: int) -> bytes:
-        data = self.stream.read(length)
-        self.short = self.short or 0 < len(data) < length or (not data and length > HEADER_BYTES)
-        self.hash.update(data)
-        self.size += len(data)
-        return data
-
-    def drain(self) -> None:
-        while data := self.stream.read(BLOCK_BYTES):
-            self.hash.update(data)
-            self.size += len(data)
-
-
 def measure(path: Path) -> Measure:
-    """Measure the file; raises OSError only."""
-    with path.open("rb", buffering=BLOCK_BYTES) as stream:
-        head = stream.read(4)
-        stream.seek(0)
-        source = _Source(stream)
-        packets, first, last, problem = 0, 0.0, 0.0, ""
-        try:
-            for stamp, _ in _packets(source, head):
-                if source.short:  # the last one, cut: nobody gets it back, so nobody may count it
-                    break
-                packets, first, last = packets + 1, min(first or stamp, stamp), max(last, stamp)
-        except (ValueError, dpkt.UnpackError) as error:
-            problem = "" if packets or source.short or not head else f"not a capture: {str(error)[:80]}"
-        cut = source.short
-        source.drain()
-    digest = source.hash.hexdigest()
-    return Measure(source.size, digest, packets, int(first * 1000), int(last * 1000), cut and packets > 0, problem)
+    """Measure the file; raises OSError only. Hashing lets other threads run, and so does the walk now and then."""
+    digest, size, tally = hashlib.sha256(), 0, Tally()
+    with path.open("rb", buffering=0) as stream:
+        head = _start(stream.read, BLOCK_BYTES)
+        walk, problem = walker_for(head, tally)
+        block = head
+        while block:
+            digest.update(block)
+            size += len(block)
+            if walk is not None:
+                walk.feed(block)
+            block = stream.read(BLOCK_BYTES) or b""
+    if walk is not None:
+        problem = walk.finish()
+    cut = tally.cut and tally.packets > 0
+    return Measure(size, digest.hexdigest(), tally.packets, tally.first_ms, tally.last_ms, cut, problem)
 
 
-def _packets(source: Any, head: bytes) -> Iterator[tuple[float, bytes]]:
-    reader = dpkt.pcapng.Reader(source) if head == PCAPNG_MAGIC else dpkt.pcap.Reader(source)
-    for stamp, packet in reader:
-        yield float(stamp), packet
+def _start(read: Callable[[int], bytes | None], most: int) -> bytes:
+    """The first block: enough of it to tell what the file is, unless the file ends before."""
+    block = read(most) or b""
+    while 0 < len(block) < LEAST_BYTES:
+        more = read(most)
+        if not more:
+            break
+        block += more
+    return block
