@@ -160,6 +160,10 @@ class Catalog:
     def set_tags(self, key: str, tags: Iterable[str]) -> None:
         self._write("UPDATE chunks SET tags = ? WHERE key = ?", (json.dumps(list(tags)), key))
 
+    def moved(self, key: str, before: str, after: str) -> bool:
+        """Its file lies at `after` now; False when it was not known to lie at `before` any more."""
+        return self._write("UPDATE chunks SET path = ? WHERE key = ? AND path = ?", (after, key, before)) == 1
+
     def recover(self) -> int:
         """Give back what a process that no longer lives was indexing. Returns how many chunks wait again."""
         with self._lock:
@@ -194,6 +198,10 @@ class Catalog:
         """Chunks, the last landed first."""
         where, arguments = ("WHERE state = ?", (state,)) if state else ("", ())
         return self._rows(f"{where} ORDER BY landed_at DESC, key LIMIT ? OFFSET ?", (*arguments, limit, offset))
+
+    def after(self, key: str, *, limit: int = 1000) -> list[ChunkRow]:
+        """Chunks by key, those behind `key`: to walk over all of them while others come and go."""
+        return self._rows("WHERE key > ? ORDER BY key LIMIT ?", (key, limit))
 
     def indexed_before(self, last_packet_ms: int, *, limit: int = 1000) -> list[ChunkRow]:
         """Indexed chunks whose last packet is older than a time: what retention may drop."""

@@ -68,7 +68,7 @@ class LandingConfig:
 class ArchiveConfig:
     """`[archive]`: in what form packets are stored. What is stored already stays readable whatever is set here."""
 
-    compression: int = setting(3, minimum=0, maximum=19, about="zstd level of what arrives uncompressed; 0: none")
+    compression: int = setting(1, minimum=0, maximum=19, about="zstd level of what arrives uncompressed; 0: none")
     key_file: str = setting("", about="keys to encrypt stored packets with (`hayrick archive rotate-key`); empty: none")
 
     @property

@@ -35,6 +35,7 @@ COMMANDS = {
     "decode": Command("hayrick_collector.cli.decode", "print a capture's sessions as JSON, a line each", "collector"),
     "tag": Command("hayrick_collector.cli.tag", "add or remove tags on found sessions", "collector"),
     "store": Command("hayrick_collector.cli.store", "prepare, check and move the store of sessions", "collector"),
+    "archive": Command("hayrick_collector.cli.archive", "check stored packets, rotate their keys", "collector"),
     "status": Command("hayrick_collector.cli.status", "show sensors, chunks, gaps and queues", "collector"),
 }
 

@@ -10,9 +10,13 @@ import errno
 import os
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from io import FileIO
+from pathlib import Path
 
 import zstandard
 
@@ -20,12 +24,13 @@ from hayrick_collector.archive import sealed, zstdframes
 from hayrick_collector.archive.keyring import KeyRing
 from hayrick_common.errors import KeyFileError
 
-LEVEL = 3
+LEVEL = 1
 FRAME_BYTES = 512 << 10  # of what comes as a stream; a delivery's blocks are frames as they are
 ZSTD_SUFFIX = ".zst"
 SEALED_SUFFIX = ".enc"
 SUFFIXES = ("", ZSTD_SUFFIX, SEALED_SUFFIX)
 _READ_BYTES = 1 << 20
+_AHEAD = 3  # frames of a stream that may be compressed while those before them are written
 _shared = threading.local()
 
 
@@ -47,17 +52,19 @@ class Form:
         """Writes to `file`, which is open for reading and writing, unbuffered; `resume` it before the first frame."""
         if self.keys:
             return _Sealed(file, self.level, self.keys)
-        return _Zstd(file, self.level) if self.level else _AsItCame(file)
+        return _Zstd(file, self.level) if self.level else _AsItCame(file, 0)
 
 
 class Writer(ABC):
     """Appends frames. `offset` counts uncompressed bytes. Not for two threads at once; all raise OSError."""
 
-    def __init__(self, file: FileIO) -> None:
+    def __init__(self, file: FileIO, level: int) -> None:
         self._file = file
+        self._level = level
         self._end = 0  # stored bytes of whole frames
         self._frames: list[tuple[int, int]] = []
         self._gathered = bytearray()
+        self._ahead: deque[tuple[bytes, Future[bytes] | None]] = deque()
         self.offset = 0
 
     def resume(self, take: Callable[[bytes], object], limit: int) -> None:
@@ -83,18 +90,28 @@ class Writer(ABC):
             self._count(len(stored), len(data))
 
     def write(self, data: bytes) -> None:
-        """Add to a stream that is cut into frames here; `flush` adds the rest."""
+        """Add to a stream that is cut into frames here, and compressed beside the caller; `finish` adds the rest."""
         self._gathered += data
         while len(self._gathered) >= FRAME_BYTES:
-            piece = bytes(memoryview(self._gathered)[:FRAME_BYTES])
+            self._send_ahead(bytes(memoryview(self._gathered)[:FRAME_BYTES]))
             del self._gathered[:FRAME_BYTES]
-            self.append(piece)
+            if len(self._ahead) > _AHEAD:
+                self._take_up()
 
     def finish(self) -> None:
         """Add the rest of the stream, and what closes the file."""
-        self.append(bytes(self._gathered))
+        self._send_ahead(bytes(self._gathered))
         self._gathered.clear()
+        while self._ahead:
+            self._take_up()
         self._write(self._closing())
+
+    def _send_ahead(self, data: bytes) -> None:
+        self._ahead.append((data, _pool().submit(compressed, data, self._level) if self._level else None))
+
+    def _take_up(self) -> None:
+        data, frame = self._ahead.popleft()
+        self.append(data, frame.result() if frame else None)
 
     def _count(self, stored: int, plain: int) -> None:
         self._frames.append((stored, plain))
@@ -149,8 +166,7 @@ class _AsItCame(Writer):
 
 class _Zstd(Writer):
     def __init__(self, file: FileIO, level: int) -> None:
-        super().__init__(file)
-        self._level = level
+        super().__init__(file, level)
         self._read = memoryview(b"")  # of the file, from the next frame on
 
     def resume(self, take: Callable[[bytes], object], limit: int) -> None:
@@ -183,8 +199,7 @@ class _Zstd(Writer):
 
 class _Sealed(Writer):
     def __init__(self, file: FileIO, level: int, keys: KeyRing) -> None:
-        super().__init__(file)
-        self._level = level
+        super().__init__(file, level)
         self._keys = keys
         self._seal: sealed.Seal
 
@@ -204,7 +219,7 @@ class _Sealed(Writer):
             if head.kind == sealed.INDEX:
                 return None
             body = self._file.read(head.length)
-            data = unsealed(self._seal, head, body, len(self._frames), self.offset)
+            data, _ = unsealed(self._seal, head, body, len(self._frames), self.offset)
         except ValueError:
             return None
         return sealed.HEAD_BYTES + head.length, data
@@ -220,6 +235,12 @@ class _Sealed(Writer):
 
     def _closing(self) -> bytes:
         return self._seal.index(self._frames, self._end)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """What compresses streams: two threads for all, since ingest has little more to give them."""
+    return ThreadPoolExecutor(2, thread_name_prefix="compress")
 
 
 def _new_seal(keys: KeyRing) -> sealed.Seal:
@@ -250,10 +271,15 @@ def decompressed(frame: bytes, length: int) -> bytes:
     return data
 
 
-def unsealed(seal: sealed.Seal, head: sealed.Head, body: bytes, number: int, offset: int) -> bytes:
-    """The bytes that a sealed frame stands for. Raises ValueError."""
+def unsealed(seal: sealed.Seal, head: sealed.Head, body: bytes, number: int, offset: int) -> tuple[bytes, bytes | None]:
+    """The bytes that a sealed frame stands for, and the zstd frame they were in, if they were. Raises ValueError."""
     data = seal.open(head, body, number, offset)
-    return decompressed(data, head.plain) if head.kind == sealed.ZSTD else data
+    return (decompressed(data, head.plain), data) if head.kind == sealed.ZSTD else (data, None)
+
+
+def with_suffix(path: Path, suffix: str) -> Path:
+    """Where the file of this path lies in another form."""
+    return Path(str(path).removesuffix(ZSTD_SUFFIX).removesuffix(SEALED_SUFFIX) + suffix)
 
 
 def truncated(path: os.PathLike[str] | str) -> FileIO:

@@ -7,7 +7,7 @@ import os
 from abc import abstractmethod
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -56,6 +56,11 @@ class FrameFile(io.RawIOBase):
         self._plain = list(accumulate((plain for _, plain in frames), initial=0))
 
     @property
+    def key_name(self) -> str | None:
+        """Name of the key it is sealed with."""
+        return None
+
+    @property
     def size(self) -> int:
         """Uncompressed bytes."""
         return self._plain[-1]
@@ -100,6 +105,11 @@ class FrameFile(io.RawIOBase):
         view[: len(data)] = data
         return len(data)
 
+    def frames(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Each frame's bytes, and the zstd frame that it is stored as, if it is one; checked like a read."""
+        for number in range(len(self._plain) - 1):
+            yield self._undone(number)
+
     def _piece(self, most: int) -> bytes:
         number = bisect_right(self._plain, self._place) - 1
         frame = self._cache.get(number)
@@ -110,17 +120,22 @@ class FrameFile(io.RawIOBase):
         return frame if start == 0 and most >= len(frame) else frame[start : start + most]
 
     def _frame(self, number: int) -> bytes:
-        at, end = self._stored[number], self._stored[number + 1]
-        offset, length = self._plain[number], self._plain[number + 1] - self._plain[number]
-        try:
-            data = self._undo(self._bytes(at, end - at), number, offset, length)
-        except ValueError as error:
-            raise ArchiveError(f"{self.path}: frame {number} (bytes {at} to {end - 1}) {error}") from error
+        data = self._cache[number] = self._undone(number)[0]
         self.undone += 1
-        self._cache[number] = data
         if len(self._cache) > CACHED_FRAMES:
             self._cache.popitem(last=False)
         return data
+
+    def _undone(self, number: int) -> tuple[bytes, bytes | None]:
+        at, end = self._stored[number], self._stored[number + 1]
+        offset, length = self._plain[number], self._plain[number + 1] - self._plain[number]
+        try:
+            data, frame = self._undo(self._bytes(at, end - at), number, offset)
+            if len(data) != length:
+                raise ValueError("has another length than was told at the end of the file")
+        except ValueError as error:
+            raise ArchiveError(f"{self.path}: frame {number} (bytes {at} to {end - 1}) {error}") from error
+        return data, frame
 
     def _bytes(self, at: int, length: int) -> bytes:
         return os.pread(self._descriptor, length, at)
@@ -130,8 +145,8 @@ class FrameFile(io.RawIOBase):
         """Where the first frame begins, and each frame's stored and uncompressed length. Raises ValueError."""
 
     @abstractmethod
-    def _undo(self, stored: bytes, number: int, offset: int, length: int) -> bytes:
-        """The frame's `length` bytes. Raises ValueError when it has others."""
+    def _undo(self, stored: bytes, number: int, offset: int) -> tuple[bytes, bytes | None]:
+        """The frame's bytes, and the zstd frame they were in. Raises ValueError when it is damaged."""
 
 
 class ZstdFile(FrameFile):
@@ -142,10 +157,10 @@ class ZstdFile(FrameFile):
         length = zstdframes.table_length(footer, self._stored_size)
         return 0, zstdframes.read_table(self._bytes(self._stored_size - length, length), self._stored_size)
 
-    def _undo(self, stored: bytes, number: int, offset: int, length: int) -> bytes:
-        if not zstdframes.is_standalone(stored, length):
-            raise ValueError("is damaged: it is not the frame that the seek table tells of")
-        return decompressed(stored, length)
+    def _undo(self, stored: bytes, number: int, offset: int) -> tuple[bytes, bytes | None]:
+        if zstdframes.frame_length(stored) != len(stored):
+            raise ValueError("is damaged: it has another length than the seek table tells")
+        return decompressed(stored, zstdframes.plain_length(stored)), stored
 
 
 class SealedFile(FrameFile):
@@ -154,6 +169,10 @@ class SealedFile(FrameFile):
     def __init__(self, path: Path, keys: KeyRing | None) -> None:
         self._keys = keys
         super().__init__(path)
+
+    @property
+    def key_name(self) -> str | None:
+        return self._seal.key_name
 
     def _index(self) -> tuple[int, Sequence[tuple[int, int]]]:
         try:
@@ -170,9 +189,5 @@ class SealedFile(FrameFile):
         except ValueError as error:
             raise ValueError(f"has a damaged header (bytes 0 to 55) or index (from byte {at}): {error}") from error
 
-    def _undo(self, stored: bytes, number: int, offset: int, length: int) -> bytes:
-        head = sealed.read_head(stored)
-        data = unsealed(self._seal, head, stored[sealed.HEAD_BYTES :], number, offset)
-        if len(data) != length:
-            raise ValueError("has another length than the index says")
-        return data
+    def _undo(self, stored: bytes, number: int, offset: int) -> tuple[bytes, bytes | None]:
+        return unsealed(self._seal, sealed.read_head(stored), stored[sealed.HEAD_BYTES :], number, offset)

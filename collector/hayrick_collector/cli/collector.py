@@ -26,6 +26,10 @@ listen = "127.0.0.1:8005"     # the page and the API; anything but loopback need
 listen = "tcp://127.0.0.1:8006"   # where sensors dial; tcp://0.0.0.0:8006 for those on other machines
 inbox = true                      # take PCAPs dropped into the data folder's inbox/
 
+[archive]
+compression = 1               # zstd level of what arrives uncompressed; 0: none
+# key_file = ""               # encrypt stored packets: see `hayrick archive rotate-key`
+
 [ingest]
 # workers = 2
 attempts = 3

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hayrick_collector import owner
-from hayrick_collector.archive.container import truncated
+from hayrick_collector.archive.container import truncated, with_suffix
 from hayrick_collector.archive.paths import DataFolder, archive_path, capture_suffix
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
@@ -57,7 +57,11 @@ class Intake:
         self._suffix = config.archive.form.suffix
         self._file = truncated(self._part)
         self._writer = config.archive.form.writer(self._file)
-        self._writer.resume(self._hash.update, 0)
+        try:
+            self._writer.resume(self._hash.update, 0)
+        except OSError:
+            self.abort()
+            raise
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises CaptureError when they cannot be a capture, OSError when the disk is short."""
@@ -76,11 +80,13 @@ class Intake:
         chunk = ChunkId.of_import(self._node, self._hash.hexdigest())
         known = catalog.get(chunk.key)
         final = self._place(known, chunk, suffix)
-        if known and final.exists():
+        if known and self._folder.absolute(known.path).exists():
             self._part.unlink()
             return Landed(known, new=False)
         make_folder(final.parent)
         commit_rename(self._part, final)
+        if known:
+            catalog.moved(chunk.key, known.path, self._folder.relative(final))
         new = self._record(catalog, chunk, final, name, tags)
         row = catalog.get(chunk.key)
         assert row is not None
@@ -93,7 +99,7 @@ class Intake:
 
     def _place(self, known: ChunkRow | None, chunk: ChunkId, suffix: str) -> Path:
         if known:
-            return self._folder.absolute(known.path)
+            return with_suffix(self._folder.absolute(known.path), self._suffix)
         return archive_path(self._folder, chunk, day_ms=int(time.time() * 1000), suffix=suffix + self._suffix)
 
     def _record(self, catalog: Catalog, chunk: ChunkId, final: Path, name: str, tags: Iterable[str]) -> bool:

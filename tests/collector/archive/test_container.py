@@ -53,11 +53,12 @@ def form_of(name: str, keys: KeyRing) -> Form:
 
 def store(path: Path, form: Form, blocks: list[bytes]) -> None:
     """Each block as a frame; every other one as a zstd frame that somebody else made."""
+    other = zstandard.ZstdCompressor(1, write_checksum=True)
     with truncated(path) as file:
         writer = form.writer(file)
         writer.resume(lambda data: None, 0)
         for number, block in enumerate(blocks):
-            writer.append(block, zstandard.compress(block, 1) if number % 2 else None)
+            writer.append(block, other.compress(block) if number % 2 else None)
         writer.finish()
 
 
@@ -137,8 +138,6 @@ def test_zstd_itself_undoes_a_stored_file(tmp_path: Path) -> None:
 def test_a_frame_that_came_with_the_block_is_stored_as_it_is_and_a_wrong_one_is_not(tmp_path: Path) -> None:
     block = b"packets " * 5000
     given, path = zstandard.compress(block, 19), tmp_path / "a.zst"
-    store(path, Form(), [b"first", block])
-    own = path.read_bytes()
     wrong = (given + given, given + b"\0", given[:-1], zstandard.compress(b"other"), b"", b"no frame at all")
     for frame in (given, *wrong):
         with truncated(path) as file:
@@ -149,7 +148,6 @@ def test_a_frame_that_came_with_the_block_is_stored_as_it_is_and_a_wrong_one_is_
         assert (given in path.read_bytes()) == (frame is given)
         with open_file(path) as stored:
             assert stored.read() == b"first" + block
-    assert own != path.read_bytes()
 
 
 def test_only_the_frames_touched_are_undone(keys: KeyRing, tmp_path: Path) -> None:
