@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from archive import archive
 from fleet import fleet, rest
 from ship import ship
 
@@ -145,10 +146,11 @@ def ingest(capture: Path) -> None:
 
 
 def main() -> None:
-    """`bench decode|ingest|ship|fleet|rest [FILE]`."""
+    """`bench decode|ingest|archive|ship|fleet|rest [FILE]`."""
     what: dict[str, Callable[[Path], None]] = {
         "decode": decode,
         "ingest": ingest,
+        "archive": archive,
         "ship": ship,
         "fleet": fleet,
         "rest": rest,
