@@ -85,22 +85,20 @@ class PcapWalker:
             self._tally.at(self._waiting)
             self._waiting = None
         here = self._run(data, self._next)
-        self.whole = self._base + here if self._waiting is None else self.whole
         self._rest = data[here:]
         self._next = max(0, here - len(data))
         self._base += len(data) - len(self._rest)
 
     def _run(self, data: bytes, here: int) -> int:
-        """Count packets from `here` on; where the next header is. The sensor's hottest loop: it calls nothing of ours."""
+        """Count packets from `here` on; where the next header is. So hot that it calls nothing of ours."""
         unpack, record, fraction, end = self._unpack, self._record, self._fraction, len(data)
-        low, high, count = 1 << 63, 0, 0
+        low, high, count, after = 1 << 63, 0, 0, here
         while here + record <= end:
             seconds, part, length = unpack(data, here)
             stamp = seconds * 1000 + part // fraction
             after = here + record + length
             if after > end:
-                self._waiting, self.whole = stamp, self._base + here
-                here = after
+                self._waiting = stamp
                 break
             count += 1
             if stamp < low:
@@ -110,7 +108,8 @@ class PcapWalker:
             here = after
         if count:
             self._tally.many(count, low, high)
-        return here
+        self.whole = self._base + here
+        return after if self._waiting is not None else here
 
     def finish(self) -> str:
         """There are no more."""
@@ -153,6 +152,8 @@ class PcapngWalker:
         """Take the block at `here`; its length, or 0 where too little of it has come (or it is none)."""
         if len(data) - here < 12:
             return 0
+        kind: int
+        length: int
         kind, length = struct.unpack_from(self._order + "II", data, here)
         if kind == _SECTION:
             self._order = "<" if struct.unpack_from("<I", data, here + 8)[0] == _ORDER else ">"
@@ -165,7 +166,7 @@ class PcapngWalker:
         if len(data) - here < min(wanted, length):
             return 0
         self._take(kind, data[here : here + min(wanted, length)], here + length > len(data))
-        return int(length)
+        return length
 
     def _take(self, kind: int, body: bytes, unfinished: bool) -> None:
         if kind == _INTERFACE and len(self._interfaces) < MAX_INTERFACES:
@@ -184,7 +185,8 @@ class PcapngWalker:
         if number >= len(self._interfaces):
             return 0
         ticks, offset = self._interfaces[number]
-        return max(0, offset * 1000 + ((high << 32) | low) * 1000 // ticks)
+        stamp: int = offset * 1000 + ((high << 32) | low) * 1000 // ticks
+        return max(0, stamp)
 
     def _resolution(self, body: bytes) -> tuple[int, int]:
         """Ticks a second, and seconds to add, of an interface."""
