@@ -16,6 +16,7 @@ from pathlib import Path
 
 from archive import archive
 from fleet import fleet, rest
+from latency import latency
 from ship import ship
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -146,7 +147,7 @@ def ingest(capture: Path) -> None:
 
 
 def main() -> None:
-    """`bench decode|ingest|archive|ship|fleet|rest [FILE]`."""
+    """`bench decode|ingest|archive|ship|fleet|rest|latency [FILE]`."""
     what: dict[str, Callable[[Path], None]] = {
         "decode": decode,
         "ingest": ingest,
@@ -154,6 +155,7 @@ def main() -> None:
         "ship": ship,
         "fleet": fleet,
         "rest": rest,
+        "latency": latency,
     }
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("what", choices=what)

@@ -87,11 +87,11 @@ def ship(capture: Path, copies: int = 3) -> None:
         print(f"{trip}   {best[0].wall / trip.wall:5.2f} x scp's speed, {trip.cpu / best[0].cpu:5.2f} x its CPU")
 
 
-def cut(capture: Path, folder: Path, copies: int) -> list[Path]:
+def cut(capture: Path, folder: Path, copies: int, megabytes: int = CHUNK_MEGABYTES) -> list[Path]:
     """The capture in chunks as tcpdump cuts them, each several times under different names."""
     folder.mkdir()
     first = folder / "0.pcap"
-    run(["tcpdump", "-r", str(capture), "-w", str(first), "-C", str(CHUNK_MEGABYTES), "-Z", "root"])
+    run(["tcpdump", "-r", str(capture), "-w", str(first), "-C", str(megabytes), "-Z", "root"])
     for part in list(folder.iterdir()):
         for copy in range(1, copies):
             shutil.copyfile(part, folder / f"{copy}.{part.name}")

@@ -27,13 +27,14 @@ BEFORE_SECONDS = 3.0
 def main() -> int:
     """Exit code 0 when nothing was lost and nothing doubled."""
     parser = argparse.ArgumentParser(prog="faults", description=__doc__)
-    parser.add_argument("--count", type=int, default=60, help="faults")
+    parser.add_argument("--count", type=int, default=300, help="faults")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
-    parser.add_argument("--seconds", type=float, default=60, help="at most so long, traffic and faults")
+    parser.add_argument("--seconds", type=float, default=0, help="at most so long (default: 3 a fault)")
     parser.add_argument("--settle", type=float, default=120, help="at most so long until all is at rest")
     parser.add_argument("--rate", type=float, default=100, help="packets a second and sensor")
     parser.add_argument("--keep", type=Path, help="keep logs and captures in this folder")
     args = parser.parse_args()
+    args.seconds = args.seconds or 60 + 3 * args.count
     if os.environ.pop(INSIDE, "") != "yes":
         os.environ[INSIDE] = "yes"
         os.execvp("unshare", alone(sys.argv[1:]))
