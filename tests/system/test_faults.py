@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system.faults.places import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT, SECONDS, SETTLE, LIMIT = 60, 150, 120, 400
@@ -22,11 +21,8 @@ SEEDS = [2]
 def run_faults(seed: int, count: int = COUNT) -> tuple[dict[str, Any], str]:
     """The report of one run, and what was said beside it."""
     words = ["--seed", seed, "--count", count, "--seconds", SECONDS, "--settle", SETTLE]
-    done = subprocess.run(
-        alone([str(each) for each in words]),
-        cwd=ROOT, env={**os.environ, "HAYRICK_FAULTS_INSIDE": "yes"},
-        capture_output=True, text=True, timeout=LIMIT, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "tests.system.faults", *(str(each) for each in words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done.stderr
 

@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import random
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +21,6 @@ from tests.system.faults.schedule import Schedule
 from tests.system.faults.verdict import judge
 from tests.system.faults.world import World, until
 
-INSIDE = "HAYRICK_FAULTS_INSIDE"
 BEFORE_SECONDS = 3.0
 
 
@@ -33,23 +33,38 @@ def main() -> int:
     parser.add_argument("--settle", type=float, default=120, help="at most so long until all is at rest")
     parser.add_argument("--rate", type=float, default=100, help="packets a second and sensor")
     parser.add_argument("--keep", type=Path, help="keep logs and captures in this folder")
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.scratch is None:
+        return outside(["--seed", str(args.seed), *sys.argv[1:]])
     args.seconds = args.seconds or 60 + 3 * args.count
-    if os.environ.pop(INSIDE, "") != "yes":
-        os.environ[INSIDE] = "yes"
-        os.execvp("unshare", alone(sys.argv[1:]))
-    prepare()
-    with tempfile.TemporaryDirectory(prefix="hayrick-faults-") as scratch:
-        root = Path(scratch)
-        root.chmod(0o755)
-        try:
-            report = asyncio.run(run(root, args))
-        finally:
-            if args.keep:
-                shutil.copytree(root, args.keep, dirs_exist_ok=True)
-            unmount(root)
+    report = inside(args.scratch, args)
     print(json.dumps(report, indent=1))
     return 1 if report["problems"] else 0
+
+
+def outside(arguments: list[str]) -> int:
+    """Make namespaces and a folder, have the run done there, and leave nothing, however it or we are ended."""
+    with tempfile.TemporaryDirectory(prefix="hayrick-faults-", ignore_cleanup_errors=True) as scratch:
+        Path(scratch).chmod(0o755)
+        child = subprocess.Popen(alone([*arguments, "--scratch", scratch]))
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+        try:
+            return child.wait()
+        finally:
+            child.kill()  # with it, every process of its namespace
+            child.wait()
+
+
+def inside(root: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """The run itself."""
+    prepare()
+    try:
+        return asyncio.run(run(root, args))
+    finally:
+        if args.keep:
+            shutil.copytree(root, args.keep, dirs_exist_ok=True)
+        unmount(root)
 
 
 async def run(root: Path, args: argparse.Namespace) -> dict[str, Any]:

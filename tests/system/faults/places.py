@@ -15,7 +15,18 @@ from pathlib import Path
 
 NOWHERE = "02:00:00:00:00:99"
 MEGABYTE = 1 << 20
-UNSHARE = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+UNSHARE = [
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "unshare",
+    "--net",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+]
 
 
 def alone(arguments: list[str]) -> list[str]:
