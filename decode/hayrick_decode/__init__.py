@@ -1,5 +1,25 @@
 """Captures to sessions: the Rust decoder as Python sees it."""
 
-from hayrick_decode._native import Batch, Decoding, Table, decode, fields, read_packets
+from hayrick_decode._native import (
+    Batch,
+    Decoding,
+    Reading,
+    Table,
+    decode,
+    fields,
+    read_packets,
+    read_records,
+    write_records,
+)
 
-__all__ = ["Batch", "Decoding", "Table", "decode", "fields", "read_packets"]
+__all__ = [
+    "Batch",
+    "Decoding",
+    "Reading",
+    "Table",
+    "decode",
+    "fields",
+    "read_packets",
+    "read_records",
+    "write_records",
+]

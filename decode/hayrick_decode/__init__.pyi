@@ -4,7 +4,17 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypedDict
 
-__all__ = ["Batch", "Decoding", "Table", "decode", "fields", "read_packets"]
+__all__ = [
+    "Batch",
+    "Decoding",
+    "Reading",
+    "Table",
+    "decode",
+    "fields",
+    "read_packets",
+    "read_records",
+    "write_records",
+]
 
 class SeekableFile(Protocol):
     """What is read of a binary file object: `read(n)` gives at most n bytes, none only at its end."""
@@ -101,6 +111,41 @@ def decode(
 
     `path` may be a binary file object: it is read from its start, by whichever thread takes the batches, a MiB at a
     time; what it raises, taking a batch raises.
+    """
+
+class Reading(Iterator[Batch]):
+    """Batches of sessions from a records file."""
+
+    def __iter__(self) -> Reading: ...
+    def __next__(self) -> Batch: ...
+    @property
+    def summary(self) -> Summary:
+        """Known once all batches were taken; RuntimeError before. Counts of sessions are made from the sessions."""
+
+def write_records(path: str | os.PathLike[str], out: str | os.PathLike[str], *, level: int = 9) -> Summary:
+    """Decodes the capture at `path` into the new records file `out`, compressed at zstd's `level` (1 to 19).
+
+    The same capture gives the same bytes, whoever decodes it by the same version. Memory held is the decoder's.
+    ValueError when it is no capture, OSError when a file cannot be read or written.
+    """
+
+def read_records(
+    path: str | os.PathLike[str] | SeekableFile,
+    *,
+    size: int,
+    chunk: str,
+    node: str = "",
+    file: str = "",
+    tags: Sequence[str] = (),
+    batch_sessions: int = 8192,
+    indexed_ms: int = 0,
+) -> Reading:
+    """Opens a records file of the chunk `chunk`, whose capture has `size` bytes; the sessions are those that `decode`
+    would give of that capture.
+
+    Whoever wrote the file is not trusted. Ids, chunk, node, file and tags are what the arguments say; a session twice,
+    a packet outside the capture, a value out of its field's kind or bounds, a damaged or inflated file are ValueError,
+    raised by the batch where it is found. Fields that this version does not know are left out.
     """
 
 def fields() -> list[FieldInfo]:

@@ -17,5 +17,8 @@ pub mod protocol;
 mod python;
 #[cfg(feature = "python")]
 mod python_file;
+#[cfg(feature = "python")]
+mod python_records;
+pub mod records;
 pub mod session;
 pub mod values;

@@ -9,8 +9,10 @@ use crate::limits::{
     ICMP_IDLE, MAX_HELD_TOTAL, MAX_OPEN_SESSIONS, MAX_SEGMENT_PACKETS, OTHER_IDLE, TCP_CLOSING, TCP_IDLE, UDP_IDLE,
 };
 use crate::session::Session;
+use crate::session::fields::PROTOCOL;
 use crate::session::record::{Origin, Record};
 use crate::session::table::{Key, LISTS, Table};
+use crate::values::Values;
 use crate::{catalogue, protocol};
 
 /// What a capture held, told when it ends.
@@ -23,10 +25,38 @@ pub struct Summary {
     pub first_ms: Option<i64>,
     pub last_ms: Option<i64>,
     /// Sessions a protocol was found in.
-    pub protocols: BTreeMap<&'static str, u64>,
+    pub protocols: BTreeMap<String, u64>,
     /// Occurrences of each anomaly, of sessions and of the file.
     pub anomalies: BTreeMap<String, u64>,
+    /// Those of the file alone.
+    pub file_anomalies: BTreeMap<String, u64>,
     pub linktypes: Vec<u16>,
+}
+
+impl Summary {
+    /// Counts a finished session.
+    pub fn add(&mut self, record: &Record) {
+        self.sessions += 1;
+        tally(&mut self.protocols, record.fields.get(&PROTOCOL));
+        tally(&mut self.anomalies, record.fields.get(&protocol::ANOMALY));
+    }
+
+    /// Counts something that is wrong with the file.
+    pub fn of_file(&mut self, name: &str, count: u64) {
+        for names in [&mut self.anomalies, &mut self.file_anomalies] {
+            *names.entry(name.into()).or_default() += count;
+        }
+    }
+}
+
+fn tally(counts: &mut BTreeMap<String, u64>, values: Option<&Values>) {
+    let Some(Values::Texts(names)) = values else { return };
+    for name in &names.items {
+        match counts.get_mut(&**name) {
+            Some(count) => *count += 1,
+            None => *counts.entry(name.to_string()).or_default() += 1,
+        }
+    }
 }
 
 /// Lists of the table, by idle time.
@@ -130,7 +160,7 @@ impl Pipeline {
         }
         let oldest = (0..LISTS as u8).filter_map(|list| self.table.oldest(list)).min_by_key(|(_, s)| s.last_ns);
         if let Some((at, _)) = oldest {
-            *self.summary.anomalies.entry("too-many-open-sessions".into()).or_default() += 1;
+            self.summary.of_file("too-many-open-sessions", 1);
             self.close(at);
         }
     }
@@ -147,18 +177,7 @@ impl Pipeline {
     }
 
     fn push(&mut self, record: Record) {
-        self.summary.sessions += 1;
-        for name in &record.protocols {
-            *self.summary.protocols.entry(name).or_default() += 1;
-        }
-        if let Some(crate::values::Values::Texts(names)) = record.fields.get(&protocol::ANOMALY) {
-            for name in &names.items {
-                match self.summary.anomalies.get_mut(&**name) {
-                    Some(count) => *count += 1,
-                    None => *self.summary.anomalies.entry(name.to_string()).or_default() += 1,
-                }
-            }
-        }
+        self.summary.add(&record);
         self.done.push(record);
     }
 
@@ -267,9 +286,8 @@ impl Decoder {
         self.fragments.finish();
         self.fragments.take_abandoned().iter().for_each(|packet| self.pipeline.packet(packet));
         self.pipeline.finish();
-        let anomalies = &mut self.pipeline.summary.anomalies;
         if let Some(why) = why {
-            *anomalies.entry(why.into()).or_default() += 1;
+            self.pipeline.summary.of_file(why, 1);
         }
     }
 }

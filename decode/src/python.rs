@@ -14,11 +14,12 @@ use crate::capture;
 use crate::catalogue::{self, Catalogue};
 use crate::field::{Field, Kind, Shape};
 use crate::output;
-use crate::pipeline::Decoder;
+use crate::pipeline::{Decoder, Summary};
 use crate::python_file::{PythonFile, Raised};
+use crate::python_records;
 use crate::session::record::{Origin, Record};
 
-fn open_error(error: std::io::Error) -> PyErr {
+pub(crate) fn open_error(error: std::io::Error) -> PyErr {
     match error.kind() {
         std::io::ErrorKind::InvalidData => PyValueError::new_err(error.to_string()),
         _ => error.into(),
@@ -63,7 +64,7 @@ fn decode(
 }
 
 /// Where a capture's bytes come from: a path, or an object with `read` and `seek`.
-enum Input {
+pub(crate) enum Input {
     Path(PathBuf),
     File(Py<PyAny>),
 }
@@ -117,7 +118,7 @@ impl Decoding {
             return Err(error);
         }
         if records.is_empty() {
-            self.summary = Some(summary(py, decoder)?.unbind());
+            self.summary = Some(summary(py, decoder.format(), &decoder.pipeline.summary)?.unbind());
             *slot = None;
             return Ok(None);
         }
@@ -133,10 +134,9 @@ impl Decoding {
     }
 }
 
-fn summary<'py>(py: Python<'py>, decoder: &Decoder) -> PyResult<Bound<'py, PyDict>> {
-    let s = &decoder.pipeline.summary;
+pub(crate) fn summary<'py>(py: Python<'py>, format: &str, s: &Summary) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    dict.set_item("format", decoder.format())?;
+    dict.set_item("format", format)?;
     dict.set_item("packets", s.packets)?;
     dict.set_item("bytes", s.bytes)?;
     dict.set_item("sessions", s.sessions)?;
@@ -150,8 +150,8 @@ fn summary<'py>(py: Python<'py>, decoder: &Decoder) -> PyResult<Bound<'py, PyDic
 
 /// Finished sessions.
 #[pyclass(module = "hayrick_decode")]
-struct Batch {
-    records: Vec<Record>,
+pub(crate) struct Batch {
+    pub(crate) records: Vec<Record>,
 }
 
 #[pymethods]
@@ -314,6 +314,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(decode, module)?)?;
     module.add_function(wrap_pyfunction!(fields, module)?)?;
     module.add_function(wrap_pyfunction!(read_packets, module)?)?;
+    module.add_function(wrap_pyfunction!(python_records::write_records, module)?)?;
+    module.add_function(wrap_pyfunction!(python_records::read_records, module)?)?;
+    module.add_class::<python_records::Reading>()?;
     module.add_class::<Decoding>()?;
     module.add_class::<Batch>()?;
     module.add_class::<Table>()?;

@@ -231,6 +231,23 @@ impl Fields {
         self.text_bytes += value.len();
     }
 
+    /// Puts in what was told elsewhere, as it stands; false when the field is there or the values are over a bound.
+    pub fn restore(&mut self, field: &Field, values: Values) -> bool {
+        let size = match &values {
+            Values::Texts(list) => list.items.iter().map(|text| text.len()).sum(),
+            Values::Objects(list) => list.iter().map(|object| object.text_bytes).sum(),
+            _ => 0,
+        };
+        self.text_bytes += size;
+        // A session's own fields have a budget of their own, hence twice; so has each field's own slack.
+        let fits = values.len() <= MAX_VALUES && self.text_bytes <= 2 * MAX_SESSION_TEXT;
+        if !fits || self.has(field) {
+            return false;
+        }
+        self.entries.push((field.index(), values));
+        true
+    }
+
     /// Adds an object (one DNS transaction, one certificate).
     pub fn object(&mut self, field: &Field, value: Fields) {
         let size = value.text_bytes;

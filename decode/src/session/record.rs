@@ -19,6 +19,21 @@ pub struct Origin {
     pub indexed_ms: i64,
 }
 
+impl Origin {
+    /// Writes it into a session's fields.
+    pub fn write(&self, fields: &mut Fields) {
+        fields.text(&CHUNK, &self.chunk);
+        fields.text(&NODE, &self.node);
+        fields.text(&FILE, &self.file);
+        for tag in &self.tags {
+            fields.text(&crate::protocol::TAGS, tag);
+        }
+        if self.indexed_ms != 0 {
+            fields.int(&TIMESTAMP, self.indexed_ms);
+        }
+    }
+}
+
 /// One finished session (or segment of one).
 #[derive(Debug)]
 pub struct Record {
@@ -26,13 +41,17 @@ pub struct Record {
     pub fields: Fields,
     pub positions: Vec<u64>,
     pub lengths: Vec<u32>,
-    pub protocols: Vec<&'static str>,
+    /// Place of the whole session's first packet: with the segment's number, its identity in the chunk.
+    pub first_position: u64,
+    /// Id of the first segment, for a session of several.
+    pub root: Option<String>,
 }
 
 impl Record {
     /// Turns a session's state into a record; the session may go on as another segment.
     pub fn new(session: &mut Session, origin: &Origin, more: bool) -> Record {
-        let id = identity(session, origin);
+        let first_ms = (session.first_ns / 1_000_000) as i64;
+        let id = identity(&origin.chunk, session.first_position, session.segment, first_ms);
         let mut fields = if more { session.fields.clone() } else { std::mem::take(&mut session.fields) };
         fields.renew_budget();
         if fields.overflow {
@@ -43,7 +62,7 @@ impl Record {
             fields.text(&ROOT_ID, root);
         }
         fields.text(&ID, &id);
-        write_origin(&mut fields, origin);
+        origin.write(&mut fields);
         write_ends(&mut fields, session);
         write_counts(&mut fields, session);
         write_side(&mut fields, &session.sides[0], &SOURCE);
@@ -57,22 +76,23 @@ impl Record {
             fields,
             positions: std::mem::take(&mut session.positions),
             lengths: std::mem::take(&mut session.lengths),
-            protocols: session.protocols.clone(),
+            first_position: session.first_position,
+            root: session.root.clone(),
         }
     }
 }
 
 /// `yymmdd-` and 22 characters from the chunk, the first packet's place in it and the segment.
-fn identity(session: &Session, origin: &Origin) -> String {
+pub fn identity(chunk: &str, first_position: u64, segment: u32, first_ms: i64) -> String {
     use base64::Engine;
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
-    hash.update(origin.chunk.as_bytes());
+    hash.update(chunk.as_bytes());
     hash.update([0]);
-    hash.update(session.first_position.to_be_bytes());
-    hash.update(session.segment.to_be_bytes());
+    hash.update(first_position.to_be_bytes());
+    hash.update(segment.to_be_bytes());
     let digest = hash.finalize();
-    let (year, month, day) = date((session.first_ns / 86_400_000_000_000) as i64);
+    let (year, month, day) = date(first_ms.div_euclid(86_400_000));
     let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&digest[..16]);
     format!("{:02}{month:02}{day:02}-{text}", year.rem_euclid(100))
 }
@@ -88,18 +108,6 @@ fn date(day: i64) -> (i64, u32, u32) {
     let day = (of_year - (153 * m + 2) / 5 + 1) as u32;
     let month = if m < 10 { m + 3 } else { m - 9 } as u32;
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-fn write_origin(fields: &mut Fields, origin: &Origin) {
-    fields.text(&CHUNK, &origin.chunk);
-    fields.text(&NODE, &origin.node);
-    fields.text(&FILE, &origin.file);
-    for tag in &origin.tags {
-        fields.text(&crate::protocol::TAGS, tag);
-    }
-    if origin.indexed_ms != 0 {
-        fields.int(&TIMESTAMP, origin.indexed_ms);
-    }
 }
 
 fn write_ends(fields: &mut Fields, session: &Session) {
