@@ -17,6 +17,7 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_collector.ingest.process import WorkerError, WorkerProcess
 
 LOG = logging.getLogger(__name__)
+LATER_SECONDS = 5.0  # until a chunk is tried again that failed for want of room
 IDLE_SECONDS = 1.0  # how often the catalog is looked at for what another process landed
 
 
@@ -100,12 +101,14 @@ class IngestPool:
             self._work.clear()
             row = await asyncio.to_thread(self._catalog.claim)
             if row is not None:
-                await self._index(worker, row, lambda sessions: None)
+                await self._index(worker, row, lambda sessions: None, patient=True)
                 continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), IDLE_SECONDS)
 
-    async def _index(self, worker: WorkerProcess, row: ChunkRow, progress: Callable[[int], None]) -> None:
+    async def _index(
+        self, worker: WorkerProcess, row: ChunkRow, progress: Callable[[int], None], *, patient: bool = False
+    ) -> None:
         def note(sessions: int) -> None:
             self._progress[row.key] = sessions
             progress(sessions)
@@ -115,7 +118,10 @@ class IngestPool:
             await asyncio.to_thread(self._indexed, row, summary)
             self.on_indexed(row.key)
         except WorkerError as error:
-            await asyncio.to_thread(self._failed, row, error)
+            if error.later and patient:
+                await self._put_off(row, error)
+            else:
+                await asyncio.to_thread(self._failed, row, error)
         except asyncio.CancelledError:
             self._catalog.release(row.key)
             raise
@@ -129,6 +135,12 @@ class IngestPool:
         current = self._catalog.get(row.key)
         if current and current.tags != row.tags:  # tags came while the worker had the old ones
             self._catalog.again(row.key)
+
+    async def _put_off(self, row: ChunkRow, error: WorkerError) -> None:
+        """The chunk waits again, at the cost of no attempt, and so does this worker."""
+        LOG.warning("chunk %s: %s; waits", row.key, error)
+        await asyncio.to_thread(self._catalog.release, row.key)
+        await asyncio.sleep(LATER_SECONDS)
 
     def _failed(self, row: ChunkRow, error: WorkerError) -> None:
         allowed = 1 if error.final else self._config.ingest.attempts

@@ -20,12 +20,13 @@ _GRACE_SECONDS = 10
 class WorkerError(HayrickError):
     """A worker died or stood still over a chunk, or reported that it could not index it.
 
-    `final` tells that another attempt would end the same.
+    `final` tells that another attempt would end the same, `later` that the chunk is not to blame.
     """
 
-    def __init__(self, message: str, *, final: bool = False) -> None:
+    def __init__(self, message: str, *, final: bool = False, later: bool = False) -> None:
         super().__init__(message)
         self.final = final
+        self.later = later
 
 
 class WorkerProcess:
@@ -88,7 +89,8 @@ class WorkerProcess:
             elif "done" in answer:
                 return dict(answer["done"])
             else:
-                raise WorkerError(str(answer["failed"]), final=bool(answer["final"]))
+                later = bool(answer.get("later"))
+                raise WorkerError(str(answer["failed"]), final=bool(answer["final"]), later=later)
 
     async def _answer(self, process: Process, output: asyncio.StreamReader) -> dict[str, Any]:
         try:

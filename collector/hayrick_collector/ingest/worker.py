@@ -8,6 +8,7 @@ Run as `python -m hayrick_collector.ingest.worker CONFIG-AS-JSON`.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import queue
@@ -55,7 +56,12 @@ def _attempt(
     except ValueError as error:  # not a capture: no attempt will make it one
         return {"failed": str(error), "final": True}
     except Exception as error:  # noqa: BLE001 - the reason travels to the catalog, and the attempt is counted there
-        return {"failed": f"{type(error).__name__}: {error}", "final": False}
+        return {"failed": f"{type(error).__name__}: {error}", "final": False, "later": _no_room(error)}
+
+
+def _no_room(error: Exception) -> bool:
+    """Whether the disk is full, which is no fault of the chunk's and passes. DuckDB tells it in words only."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
 
 
 def index(store: Store, packets: BinaryIO, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
