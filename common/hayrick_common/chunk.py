@@ -10,6 +10,8 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 IMPORT_STREAM = "import"
 MAX_SEQUENCE = 10**10 - 1
 MAX_CHUNK_BYTES = 64 << 30
+PCAP = "pcap"
+RECORDS = "records"
 
 
 def check_name(name: str, what: str = "name") -> str:
@@ -67,7 +69,9 @@ class Manifest:
     """What a sensor says of a chunk before sending it. Times are epoch milliseconds, 0 where unknown.
 
     `gap_ms` is the time the stream was known not to be captured just before this chunk;
-    `truncated` says that the last packet is cut, as after a killed tcpdump.
+    `truncated` says that the last packet is cut, as after a killed tcpdump. `content` is what of the chunk is
+    transferred: the capture itself, or ("records") the file of its sessions, which `content_sha256` and `content_size`
+    describe; identity and all other numbers are the capture's in either case.
     """
 
     chunk: ChunkId
@@ -78,15 +82,40 @@ class Manifest:
     closed_ms: int = 0
     gap_ms: int = 0
     truncated: bool = False
+    content: str = PCAP
+    content_sha256: str = ""
+    content_size: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.size <= MAX_CHUNK_BYTES:
             raise ValueError(f"size {self.size} is not in 0 to {MAX_CHUNK_BYTES}")
+        if self.content not in (PCAP, RECORDS):
+            raise ValueError(f"content {self.content[:40]!r} is neither {PCAP} nor {RECORDS}")
+        if self.content == RECORDS and not SHA256.fullmatch(self.content_sha256):
+            raise ValueError("content_sha256 must be 64 lower-case hex digits")
+        if not 0 <= self.content_size <= MAX_CHUNK_BYTES:
+            raise ValueError(f"content_size {self.content_size} is not in 0 to {MAX_CHUNK_BYTES}")
+
+    @property
+    def payload_size(self) -> int:
+        """Bytes of what is transferred."""
+        return self.content_size if self.content == RECORDS else self.size
+
+    @property
+    def payload_sha256(self) -> str:
+        """Hash of what is transferred."""
+        return self.content_sha256 if self.content == RECORDS else self.chunk.sha256
 
     @property
     def key(self) -> str:
         """The chunk's key."""
         return self.chunk.key
+
+    @property
+    def file_name(self) -> str:
+        """Name of what is transferred, beside others of the stream."""
+        name = self.chunk.file_name
+        return f"{name.removesuffix('.pcap')}.{RECORDS}" if self.content == RECORDS else name
 
     @property
     def day_ms(self) -> int:

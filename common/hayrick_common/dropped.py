@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hayrick_common.chunk import ChunkId, Manifest, check_name
+from hayrick_common.chunk import PCAP, ChunkId, Manifest, check_name
 
 FORMAT = 1
 RECEIPTS = "receipts"
@@ -44,6 +44,11 @@ def decode_manifest(data: bytes, sensor: str) -> Manifest:
     if chunk.imported:
         raise ValueError(f"stream name {chunk.stream!r} is reserved")
     numbers = {name: _number(table, name) for name in _NUMBERS}
+    if table.get("content", PCAP) != PCAP:
+        content = [_typed(table, name, str) for name in ("content", "content_sha256")]
+        numbers["content_size"] = _number(table, "content_size")
+        return Manifest(chunk, **numbers, truncated=_typed(table, "truncated", bool), content=content[0],
+                        content_sha256=content[1])  # fmt: skip
     return Manifest(chunk, **numbers, truncated=_typed(table, "truncated", bool))
 
 

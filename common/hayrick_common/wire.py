@@ -7,12 +7,12 @@ Unknown keys are ignored, so a version may add some; hello, welcome and refused 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, TypeAlias, Union, get_type_hints
 
 import msgpack
 
-from hayrick_common.chunk import MAX_CHUNK_BYTES, ChunkId, Manifest
+from hayrick_common.chunk import MAX_CHUNK_BYTES, PCAP, ChunkId, Manifest
 from hayrick_common.errors import WireError
 
 WIRE_MIN = 1
@@ -85,6 +85,9 @@ class Offer:
     closed_ms: int
     gap_ms: int
     truncated: bool
+    content: str = PCAP
+    content_sha256: str = ""
+    content_size: int = 0
 
     @classmethod
     def of(cls, manifest: Manifest) -> Offer:
@@ -93,6 +96,7 @@ class Offer:
         return cls(
             chunk.stream, chunk.sequence, chunk.sha256, m.size, m.packets,
             m.first_ms, m.last_ms, m.closed_ms, m.gap_ms, m.truncated,
+            m.content, m.content_sha256, m.content_size,
         )  # fmt: skip
 
     def manifest(self, sensor: str) -> Manifest:
@@ -104,6 +108,7 @@ class Offer:
             return Manifest(
                 chunk, self.size, self.packets, self.first_ms, self.last_ms,
                 self.closed_ms, self.gap_ms, self.truncated,
+                self.content, self.content_sha256, self.content_size,
             )  # fmt: skip
         except ValueError as error:
             raise WireError(f"offer: {error}") from error
@@ -171,12 +176,15 @@ KINDS: dict[str, type[Message]] = {
     each.KIND: each
     for each in (Hello, Welcome, Refused, Stranger, Offer, Fetch, Block, Gone, Receipt, Heartbeat, Pulse)
 }
+_DEFAULTS = {kind: {f.name: f.default for f in fields(kind) if f.default is not MISSING} for kind in KINDS.values()}
 _TYPES = {kind: {f.name: get_type_hints(kind)[f.name] for f in fields(kind)} for kind in KINDS.values()}
 
 
 def encode(message: Message, wire: int = WIRE_MAX) -> list[bytes]:
     """Frames of `message`: its header, and the body if the kind has one."""
     header = {name: getattr(message, name) for name in _TYPES[type(message)] if name != "body"}
+    if isinstance(message, Offer) and message.content == PCAP:  # as it was before there was anything else
+        header = {name: value for name, value in header.items() if not name.startswith("content")}
     packed: bytes = msgpack.packb({"v": wire, "t": message.KIND, **header}, use_bin_type=True)
     if len(packed) > HEADER_MAX_BYTES:
         raise WireError(f"{message.KIND}: header of {len(packed)} bytes is over {HEADER_MAX_BYTES}")
@@ -220,7 +228,7 @@ def _body(frames: Sequence[bytes]) -> bytes:
 
 def _checked(kind: type[Message], name: str, hint: Any, values: dict[str, Any]) -> Any:
     value: Any
-    value = values.get(name, "" if (kind is Refused and name == "key") else None)
+    value = values.get(name, _DEFAULTS[kind].get(name))
     wanted = dict if hint == dict[str, Any] else hint
     if type(value) is not wanted:
         raise WireError(f"{kind.KIND}: {name} is {type(value).__name__}, expected {wanted.__name__}")

@@ -178,9 +178,9 @@ class SftpLink:
         while not self._blocks.empty():
             self._blocks.get_nowait()
         asked = placed = 0
-        while placed < manifest.size:
-            while asked < manifest.size and asked - placed < WINDOW_BLOCKS * BLOCK_BYTES:
-                length = min(BLOCK_BYTES, manifest.size - asked)
+        while placed < manifest.payload_size:
+            while asked < manifest.payload_size and asked - placed < WINDOW_BLOCKS * BLOCK_BYTES:
+                length = min(BLOCK_BYTES, manifest.payload_size - asked)
                 self._got(wire.Fetch(manifest.key, asked, length))
                 asked += length
             block = await self._block(manifest.key, placed)

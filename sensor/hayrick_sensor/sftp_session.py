@@ -140,14 +140,16 @@ class Session:
 
     def committed(self, manifest: Manifest) -> bool:
         """Whether the chunk lies there whole, for the collector to take."""
-        return self._size(join(self._root, dropped.chunk_name(manifest.key))) == manifest.size
+        return self._size(join(self._root, dropped.chunk_name(manifest.key))) == manifest.payload_size
 
     def open(self, manifest: Manifest) -> Upload:
         """Begin or go on with the hidden file."""
         name = self._hidden(dropped.chunk_name(manifest.key))
         there = self._size(name)
-        file = self._client.open(name, "w+" if there is None or there > manifest.size else "r+")
-        return Upload(manifest, name, file, 0 if there is None or there > manifest.size else there, Acks(self._client))
+        file = self._client.open(name, "w+" if there is None or there > manifest.payload_size else "r+")
+        return Upload(
+            manifest, name, file, 0 if there is None or there > manifest.payload_size else there, Acks(self._client)
+        )
 
     def place(self, upload: Upload, offset: int, body: bytes) -> int:
         """Put the bytes there unless they are there; from the first that differ on all is written anew.
@@ -174,8 +176,8 @@ class Session:
         """Sync the file where the server can, write the manifest, give the file its name."""
         upload.acks.settle(0)
         size = upload.file.stat().st_size
-        if size != upload.manifest.size:
-            raise OSError(errno.EIO, f"the server holds {size} bytes of {upload.manifest.size}")
+        if size != upload.manifest.payload_size:
+            raise OSError(errno.EIO, f"the server holds {size} bytes of {upload.manifest.payload_size}")
         self._sync(upload.file)
         upload.file.close()
         key = upload.manifest.key

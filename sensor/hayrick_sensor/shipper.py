@@ -149,7 +149,7 @@ class Shipper:
         manifest = self.manifests.get(message.key)
         if manifest is None:
             return [ev.Send(wire.Gone(message.key, "this sensor does not keep the chunk any more"))]
-        if message.length > wire.BODY_MAX_BYTES or message.offset + message.length > manifest.size:
+        if message.length > wire.BODY_MAX_BYTES or message.offset + message.length > manifest.payload_size:
             return [ev.Count("unexpected_message")]
         if message.key in self.flying:
             self.flying[message.key].moved_ms = now_ms

@@ -221,7 +221,7 @@ def whole(path: Path) -> bool:
     for hours, and the copy is hashed anyway."""
     try:
         manifest = decode_manifest(read_small(path.with_suffix(".json")), path.parent.name)
-        return path.suffix == ".pcap" and path.stat().st_size == manifest.size
+        return path.suffix == ".pcap" and path.stat().st_size == manifest.payload_size
     except (OSError, ValueError, OverflowError):
         return False
 

@@ -40,7 +40,7 @@ def copy_in(data: Path, manifest: Manifest, path: Path, form: Form) -> Path | No
         return final
     discard(data, manifest)
     with os.fdopen(os.open(path, _READ), "rb") as stream:
-        if os.fstat(stream.fileno()).st_size != manifest.size:
+        if os.fstat(stream.fileno()).st_size != manifest.payload_size:
             return None
         part = Part(data, manifest, form)
         try:

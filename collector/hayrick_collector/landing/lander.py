@@ -183,7 +183,7 @@ class Lander:
         return [write, *(self._whole(transfer) or self._pump(now_ms))]
 
     def _whole(self, transfer: Transfer) -> list[ev.Command]:
-        if transfer.received < transfer.manifest.size:
+        if transfer.received < transfer.manifest.payload_size:
             return []
         transfer.state = "finishing"
         return [ev.Finish(transfer.manifest)]
@@ -238,7 +238,7 @@ class Lander:
         hungry = [each for each in self.transfers.values() if self._hungry(each)]
         while hungry and spent + self.limits.block_bytes <= self.limits.credit_bytes:
             transfer = min(hungry, key=lambda each: each.outstanding)
-            length = min(self.limits.block_bytes, transfer.manifest.size - transfer.granted)
+            length = min(self.limits.block_bytes, transfer.manifest.payload_size - transfer.granted)
             fetch = wire.Fetch(transfer.manifest.key, transfer.granted, length)
             commands.append(ev.Send(transfer.route, fetch))
             transfer.granted += length
@@ -249,7 +249,7 @@ class Lander:
     def _hungry(self, transfer: Transfer) -> bool:
         return (
             transfer.state == "receiving"
-            and transfer.granted < transfer.manifest.size
+            and transfer.granted < transfer.manifest.payload_size
             and transfer.outstanding + self.limits.block_bytes <= self.limits.window_bytes
         )
 

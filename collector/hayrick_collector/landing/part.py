@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hayrick_collector.archive.container import SUFFIXES, Form
 from hayrick_collector.archive.reader import open_file
-from hayrick_common.chunk import Manifest
+from hayrick_common.chunk import PCAP, Manifest
 from hayrick_common.errors import ArchiveError, KeyFileError
 from hayrick_common.files import PART_SUFFIX, commit_rename, make_folder, sync_folder
 
@@ -22,18 +22,20 @@ PLAIN = Form(level=0)
 
 
 def archive_path(data: Path, manifest: Manifest, suffix: str = "") -> Path:
-    """Where the chunk will lie: archive/<sensor>/<stream>/<yyyymmdd>/<sequence>-<sha16>.pcap, by its UTC day.
+    """Where the chunk will lie: archive/<sensor>/<stream>/<yyyymmdd>/<sequence>-<sha16>.pcap, by its UTC day;
+    .records for the records of one.
 
     `suffix` is that of the form it is stored in.
     """
     day = datetime.fromtimestamp(manifest.day_ms / 1000, tz=timezone.utc).strftime("%Y%m%d")
     chunk = manifest.chunk
-    return data / "archive" / chunk.sensor / chunk.stream / day / (chunk.file_name + suffix)
+    return data / "archive" / chunk.sensor / chunk.stream / day / (manifest.file_name + suffix)
 
 
 def part_file(data: Path, manifest: Manifest, suffix: str = "") -> Path:
     """Where the chunk hides until then."""
-    return data / "incoming" / (manifest.key + suffix + PART_SUFFIX)
+    content = f".{manifest.content}" if manifest.content != PCAP else ""
+    return data / "incoming" / (manifest.key + content + suffix + PART_SUFFIX)
 
 
 class Part:
@@ -53,7 +55,7 @@ class Part:
         self.stream = FileIO(os.open(self.path, flags, 0o640), "r+b")
         try:
             self._writer = form.writer(self.stream)
-            self._writer.resume(self.hash.update, manifest.size)
+            self._writer.resume(self.hash.update, manifest.payload_size)
         except BaseException:
             self.stream.close()
             raise
@@ -75,7 +77,7 @@ class Part:
 
     def finish(self) -> bool:
         """Verify, sync and name the file (call in a thread). False when the bytes are not the promised ones."""
-        whole = self.offset == self.manifest.size and self.hash.hexdigest() == self.manifest.chunk.sha256
+        whole = self.offset == self.manifest.payload_size and self.hash.hexdigest() == self.manifest.payload_sha256
         with self.stream:
             if whole:
                 self._writer.finish()
@@ -114,4 +116,4 @@ def _holds(final: Path, manifest: Manifest, form: Form) -> bool:
                 digest.update(block)
     except (ArchiveError, KeyFileError):
         return False
-    return digest.hexdigest() == manifest.chunk.sha256
+    return digest.hexdigest() == manifest.payload_sha256

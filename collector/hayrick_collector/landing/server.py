@@ -21,7 +21,7 @@ from hayrick_collector.landing.part import Part, already_named, discard
 from hayrick_collector.landing.sink import LandedSink
 from hayrick_collector.landing.zap import DOMAIN, AllowList, Authenticator
 from hayrick_common import __version__, wire
-from hayrick_common.chunk import Manifest
+from hayrick_common.chunk import RECORDS, Manifest
 from hayrick_common.errors import WireError
 from hayrick_common.files import make_folder
 from hayrick_common.keys import KeyPair
@@ -232,6 +232,7 @@ class Landing:
         meta = {
             "packets": manifest.packets, "first_ms": manifest.first_ms, "last_ms": manifest.last_ms,
             "closed_ms": manifest.closed_ms, "gap_ms": manifest.gap_ms, "truncated": manifest.truncated,
+            **({"content": RECORDS, "content_size": manifest.content_size} if manifest.content == RECORDS else {}),
         }  # fmt: skip
         self._sink.landed(manifest.chunk, final, manifest.size, meta)
         self._take(ev.Stored(manifest.key))
