@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hayrick_common.chunk import PCAP, ChunkId, Manifest, check_name
@@ -43,13 +43,13 @@ def decode_manifest(data: bytes, sensor: str) -> Manifest:
         raise ValueError(f"the manifest speaks for sensor {chunk.sensor!r} in the folder of {sensor!r}")
     if chunk.imported:
         raise ValueError(f"stream name {chunk.stream!r} is reserved")
-    numbers = {name: _number(table, name) for name in _NUMBERS}
-    if table.get("content", PCAP) != PCAP:
-        content = [_typed(table, name, str) for name in ("content", "content_sha256")]
-        numbers["content_size"] = _number(table, "content_size")
-        return Manifest(chunk, **numbers, truncated=_typed(table, "truncated", bool), content=content[0],
-                        content_sha256=content[1])  # fmt: skip
-    return Manifest(chunk, **numbers, truncated=_typed(table, "truncated", bool))
+    numbers: dict[str, Any] = {name: _number(table, name) for name in _NUMBERS}
+    manifest = Manifest(chunk, **numbers, truncated=_typed(table, "truncated", bool))
+    if table.get("content", PCAP) == PCAP:
+        return manifest
+    content, content_sha256 = (_typed(table, name, str) for name in ("content", "content_sha256"))
+    content_size = _number(table, "content_size")
+    return replace(manifest, content=content, content_sha256=content_sha256, content_size=content_size)
 
 
 @dataclass(frozen=True)
