@@ -26,9 +26,9 @@ class CatalogSink:
         self._backend = backend
 
     def known(self, chunk: ChunkId) -> Known | None:
-        """What has landed under this number."""
-        row = self._backend.catalog.holding(chunk.sensor, chunk.stream, chunk.sequence)
-        return Known(row.sha256, row.state == "indexed") if row else None
+        """What has landed under this number, also if retention has taken it since: it is not to come again."""
+        held = self._backend.catalog.held(chunk.sensor, chunk.stream, chunk.sequence)
+        return Known(held[0], held[1] in ("indexed", "removed")) if held else None
 
     def landed(self, chunk: ChunkId, path: Path, size: int, meta: dict[str, Any]) -> None:
         """Record a durable chunk."""

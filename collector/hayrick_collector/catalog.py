@@ -16,36 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hayrick_collector import owner
+from hayrick_collector import catalog_schema, owner
+from hayrick_collector.catalog_history import History, note_number, note_removal
 from hayrick_common.chunk import ChunkId
 
 STATES = ("landed", "indexing", "indexed", "failed")
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS chunks (
-    key TEXT PRIMARY KEY, sensor TEXT NOT NULL, stream TEXT NOT NULL, sequence INTEGER NOT NULL, sha256 TEXT NOT NULL,
-    size INTEGER NOT NULL, original_name TEXT NOT NULL, path TEXT NOT NULL, tags TEXT NOT NULL DEFAULT '[]',
-    state TEXT NOT NULL, landed_at REAL NOT NULL, indexed_at REAL, packets INTEGER, sessions INTEGER,
-    first_packet INTEGER, last_packet INTEGER, summary TEXT, error TEXT, attempts INTEGER NOT NULL DEFAULT 0,
-    owner TEXT, meta TEXT NOT NULL DEFAULT '{}'
-) STRICT;
-CREATE INDEX IF NOT EXISTS chunks_by_state ON chunks (state, landed_at);
-CREATE INDEX IF NOT EXISTS chunks_by_stream ON chunks (sensor, stream, sequence);
-CREATE TABLE IF NOT EXISTS sensors (
-    name TEXT PRIMARY KEY, public_key TEXT, last_seen REAL, heartbeat TEXT
-) STRICT;
-CREATE TABLE IF NOT EXISTS forgotten (
-    sensor TEXT NOT NULL, stream TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (sensor, stream)
-) STRICT;
-PRAGMA user_version = 1;
-"""
+MOST_GAPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkRow:
     """One chunk as the catalog knows it. Times are Unix seconds, `first_packet`/`last_packet` epoch milliseconds;
     `path` is relative to the data folder, so that the folder can be moved. `meta` is what came with the chunk: a
-    sensor's manifest, or the anomalies found while an import was unpacked."""
+    sensor's manifest, or the anomalies found while an import was unpacked. `packets_removed_at`: when retention took
+    its packets, though its sessions are still there."""
 
     key: str
     sensor: str
@@ -67,6 +51,7 @@ class ChunkRow:
     error: str | None
     attempts: int
     meta: dict[str, Any]
+    packets_removed_at: float | None
 
     def public(self) -> dict[str, Any]:
         """As the API shows it: everything but where the file lies."""
@@ -77,20 +62,27 @@ _COLUMNS = ", ".join(ChunkRow.__slots__)
 
 
 class Catalog:
-    """The catalog of one data folder. Safe from any thread and, as SQLite is, from several processes."""
+    """The catalog of one data folder. Safe from any thread and, as SQLite is, from several processes.
+
+    Reading has a connection of its own: a long look at everything never keeps the landing waiting.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._db = _connect(path)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-            self._db.executescript(_SCHEMA)
+        catalog_schema.prepare(self._db)
+        self._reading = threading.Lock()
+        self._reader = _connect(path)
+        self._reader.execute("PRAGMA query_only = ON")
+        self.history = History(self._read, self._transaction)
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, self._reading:
             self._db.close()
+            self._reader.close()
 
     # --- a chunk's life -------------------------------------------------------------------------------------------
 
@@ -108,13 +100,18 @@ class Catalog:
         was known already nothing changes."""
         identity = (chunk.key, chunk.sensor, chunk.stream, chunk.sequence, chunk.sha256)
         came = (size, original_name, path, json.dumps(list(tags)), json.dumps(meta or {}), time.time())
-        changed = self._write(
-            "INSERT INTO chunks"
-            " (key, sensor, stream, sequence, sha256, size, original_name, path, tags, meta, landed_at, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'landed') ON CONFLICT (key) DO NOTHING",
-            (*identity, *came),
-        )
-        return changed == 1
+        span = ((meta or {}).get("first_ms", 0), (meta or {}).get("last_ms", 0))
+        with self._transaction() as db:
+            new = db.execute(
+                "INSERT INTO chunks (key, sensor, stream, sequence, sha256, size, original_name, path, tags, meta,"
+                " landed_at, starts_ms, ends_ms, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'landed')"
+                " ON CONFLICT (key) DO NOTHING",
+                (*identity, *came, *span),
+            ).rowcount
+            if new:
+                note_number(db, chunk)
+                db.execute("DELETE FROM removed WHERE key = ?", (chunk.key,))
+        return new == 1
 
     def claim(self, key: str | None = None) -> ChunkRow | None:
         """Take the oldest landed chunk (or the one named) for this process: it is `indexing` from now on."""
@@ -132,7 +129,9 @@ class Catalog:
         counts = [summary.get(name) for name in ("packets", "sessions", "first_packet", "last_packet")]
         self._write(
             "UPDATE chunks SET state = 'indexed', indexed_at = ?, packets = ?, sessions = ?, first_packet = ?,"
-            " last_packet = ?, summary = ?, error = NULL, owner = NULL WHERE key = ?",
+            " last_packet = ?, summary = ?, error = NULL, owner = NULL,"
+            " starts_ms = iif(starts_ms, starts_ms, coalesce(?4, 0)), ends_ms = iif(ends_ms, ends_ms, coalesce(?5, 0))"
+            " WHERE key = ?",
             (time.time(), *counts, json.dumps(summary), key),
         )
 
@@ -173,16 +172,26 @@ class Catalog:
             self.release(key)
         return len(orphans)
 
-    def forget(self, key: str) -> None:
-        """Drop a chunk's row: its sessions and its file are gone (retention). Up to which number a stream was
-        forgotten is kept, so that what retention took is not shown as a gap."""
+    def forget(self, key: str, *, why: str = "age") -> None:
+        """Drop a chunk's row: its sessions and its file are gone (retention). That it was here, with which bytes and
+        of what time, is kept: it is no gap, and no reason to take it again."""
         with self._transaction() as db:
+            note_removal(db, key, "sessions", why)
             db.execute(
-                "INSERT INTO forgotten SELECT sensor, stream, sequence FROM chunks WHERE key = ? ON CONFLICT"
-                " (sensor, stream) DO UPDATE SET sequence = max(sequence, excluded.sequence)",
-                (key,),
+                "INSERT OR REPLACE INTO removed SELECT key, sensor, stream, sequence, sha256, starts_ms, ends_ms,"
+                " packets, sessions, size, state, ?2, ?3 FROM chunks WHERE key = ?1",
+                (key, why, time.time()),
             )
             db.execute("DELETE FROM chunks WHERE key = ?", (key,))
+
+    def packets_removed(self, key: str, *, why: str) -> None:
+        """The chunk's packets are to go, its sessions stay: said before the file is removed."""
+        with self._transaction() as db:
+            note_removal(db, key, "packets", why)
+            db.execute(
+                "UPDATE chunks SET packets_removed_at = ? WHERE key = ? AND packets_removed_at IS NULL",
+                (time.time(), key),
+            )
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -193,6 +202,21 @@ class Catalog:
         """What has landed under a sensor's number, whatever its bytes."""
         tail = "WHERE sensor = ? AND stream = ? AND sequence = ? ORDER BY landed_at LIMIT 1"
         return next(iter(self._rows(tail, (sensor, stream, sequence))), None)
+
+    def held(self, sensor: str, stream: str, sequence: int) -> tuple[str, str] | None:
+        """SHA-256 and state of what has landed under a sensor's number; the state is `removed` where retention has
+        taken it since."""
+        rows = self._read(
+            "SELECT sha256, state FROM (SELECT sha256, state, landed_at AS since FROM chunks WHERE sensor = ?1 AND"
+            " stream = ?2 AND sequence = ?3 UNION ALL SELECT sha256, 'removed', 1e300 FROM removed WHERE sensor = ?1"
+            " AND stream = ?2 AND sequence = ?3) ORDER BY since LIMIT 1",
+            (sensor, stream, sequence),
+        )
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def next_numbers(self, sensor: str) -> dict[str, int]:
+        """For each stream of a sensor the lowest number that no chunk has landed under, nor any above it."""
+        return dict(self._read("SELECT stream, highest + 1 FROM streams WHERE sensor = ?", (sensor,)))
 
     def chunks(self, *, state: str | None = None, limit: int = 100, offset: int = 0) -> list[ChunkRow]:
         """Chunks, the last landed first."""
@@ -209,58 +233,78 @@ class Catalog:
             "WHERE state = 'indexed' AND last_packet < ? ORDER BY last_packet LIMIT ?", (last_packet_ms, limit)
         )
 
+    def with_packets_before(self, last_packet_ms: int, *, limit: int = 1000) -> list[ChunkRow]:
+        """Indexed chunks that still have their packets and ended before a time, the oldest first."""
+        return self._rows(
+            "WHERE state = 'indexed' AND packets_removed_at IS NULL AND last_packet < ? ORDER BY last_packet LIMIT ?",
+            (last_packet_ms, limit),
+        )
+
+    def unindexed(self, *, limit: int = 1000) -> list[ChunkRow]:
+        """Landed or failed chunks, the oldest landed first: what retention takes last, and only if it may."""
+        return self._rows("WHERE state IN ('landed', 'failed') ORDER BY landed_at LIMIT ?", (limit,))
+
     def counts(self) -> dict[str, int]:
         """Chunks by state; every state is present."""
-        with self._lock:
-            found = dict(self._db.execute("SELECT state, count(*) FROM chunks GROUP BY state").fetchall())
+        found = dict(self._read("SELECT state, sum(chunks) FROM tally GROUP BY state"))
         return {state: found.get(state, 0) for state in STATES}
 
     def totals(self) -> dict[str, int | None]:
         """Packets, bytes and sessions of what is indexed, backlog bytes, and the time span (epoch ms)."""
-        with self._lock:
-            row = self._db.execute(
-                "SELECT sum(packets), sum(sessions), min(first_packet), max(last_packet),"
-                " coalesce(sum(size) FILTER (WHERE state = 'indexed'), 0),"
-                " coalesce(sum(size) FILTER (WHERE state IN ('landed', 'indexing')), 0) FROM chunks"
-            ).fetchone()
-        names = ("packets", "sessions", "first_packet", "last_packet", "bytes", "backlog_bytes")
-        return dict(zip(names, (row[0] or 0, row[1] or 0, *row[2:]), strict=True))
+        ((packets, sessions, size, backlog),) = self._read(
+            "SELECT coalesce(sum(packets), 0), coalesce(sum(sessions), 0),"
+            " coalesce(sum(bytes) FILTER (WHERE state = 'indexed'), 0),"
+            " coalesce(sum(bytes) FILTER (WHERE state IN ('landed', 'indexing')), 0) FROM tally"
+        )
+        ((first,),) = self._read("SELECT min(first_packet) FROM chunks")
+        ((last,),) = self._read(
+            "SELECT max(last) FROM (SELECT max(last_packet) AS last FROM chunks WHERE state = 'indexed' UNION ALL"
+            " SELECT max(last_packet) FROM chunks WHERE state = 'landed')"
+        )
+        return {
+            "packets": packets,
+            "sessions": sessions,
+            "first_packet": first,
+            "last_packet": last,
+            "bytes": size,
+            "backlog_bytes": backlog,
+        }
 
     def anomalies(self) -> dict[str, int]:
         """Anomaly names over all indexed chunks, with how often each was seen."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT each.key, sum(each.value) FROM chunks, json_each(chunks.summary, '$.anomalies') AS each"
-                " WHERE chunks.summary IS NOT NULL GROUP BY each.key ORDER BY 2 DESC"
-            ).fetchall()
-        return dict(rows)
+        return dict(self._read("SELECT name, count FROM anomalies WHERE count > 0 ORDER BY count DESC"))
+
+    def oldest_waiting(self) -> float | None:
+        """When the chunk that has waited longest to be indexed landed (Unix seconds)."""
+        rows = self._read("SELECT min(landed_at) FROM chunks WHERE state = 'landed'")
+        return rows[0][0] if rows else None
 
     # --- sensors --------------------------------------------------------------------------------------------------
 
     def sensor_seen(
         self, name: str, heartbeat: Mapping[str, Any] | None = None, *, public_key: str | None = None
     ) -> None:
-        """A sensor spoke: remember when, and what it said of itself (backlog, drops, disk, version)."""
-        self._write(
-            "INSERT INTO sensors (name, public_key, last_seen, heartbeat) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET public_key = coalesce(excluded.public_key, public_key),"
-            " last_seen = excluded.last_seen, heartbeat = coalesce(excluded.heartbeat, heartbeat)",
-            (name, public_key, time.time(), None if heartbeat is None else json.dumps(heartbeat)),
-        )
+        """A sensor spoke: remember when, and what it said of itself (backlog, drops, launches, disk, version)."""
+        with self._transaction() as db:
+            if heartbeat is not None:
+                self.history.heard(db, name, heartbeat)
+            db.execute(
+                "INSERT INTO sensors (name, public_key, last_seen, heartbeat) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET public_key = coalesce(excluded.public_key, public_key),"
+                " last_seen = excluded.last_seen, heartbeat = coalesce(excluded.heartbeat, heartbeat)",
+                (name, public_key, time.time(), None if heartbeat is None else json.dumps(heartbeat)),
+            )
 
     def sensors(self) -> list[dict[str, Any]]:
         """Each sensor: name, last_seen (Unix seconds), heartbeat, its chunks by state, and gaps by stream."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT name, public_key, last_seen, heartbeat FROM sensors ORDER BY name"
-            ).fetchall()
-            states = self._db.execute("SELECT sensor, state, count(*) FROM chunks GROUP BY sensor, state").fetchall()
-            streams = self._db.execute("SELECT DISTINCT sensor, stream FROM chunks WHERE sequence > 0").fetchall()
+        rows = self._read("SELECT name, public_key, last_seen, heartbeat FROM sensors ORDER BY name")
         chunks: dict[str, dict[str, int]] = {}
-        for sensor, state, count in states:
+        for sensor, state, count in self._read(
+            "SELECT sensor, state, sum(chunks) FROM tally GROUP BY sensor, state HAVING sum(chunks) > 0"
+        ):
             chunks.setdefault(sensor, {})[state] = count
         gaps: dict[str, dict[str, list[tuple[int, int]]]] = {}
-        for sensor, stream in streams:
+        for sensor, stream in self._read("SELECT sensor, stream FROM streams ORDER BY sensor, stream"):
             gaps.setdefault(sensor, {})[stream] = self.gaps(sensor, stream)
         return [
             {
@@ -274,18 +318,13 @@ class Catalog:
             for name, public_key, last_seen, heartbeat in rows
         ]
 
-    def gaps(self, sensor: str, stream: str) -> list[tuple[int, int]]:
-        """Sequence numbers that never landed, as (first, last) ranges between those that did."""
-        with self._lock:
-            rows = self._db.execute(
-                "WITH gone AS"
-                " (SELECT coalesce(max(sequence), 0) AS last FROM forgotten WHERE sensor = ?1 AND stream = ?2)"
-                " SELECT before + 1, sequence - 1 FROM"
-                " (SELECT sequence, max(gone.last, lag(sequence, 1, 0) OVER (ORDER BY sequence)) AS before"
-                "  FROM chunks, gone WHERE sensor = ?1 AND stream = ?2) WHERE sequence > before + 1",
-                (sensor, stream),
-            ).fetchall()
-        return [(first, last) for first, last in rows]
+    def gaps(self, sensor: str, stream: str, *, limit: int = MOST_GAPS) -> list[tuple[int, int]]:
+        """Sequence numbers that never landed, as (first, last) ranges between those that did; the last `limit`."""
+        rows = self._read(
+            "SELECT first, last FROM missing WHERE sensor = ? AND stream = ? ORDER BY first DESC LIMIT ?",
+            (sensor, stream, limit),
+        )
+        return [(first, last) for first, last in reversed(rows)]
 
     # --- plumbing -------------------------------------------------------------------------------------------------
 
@@ -298,9 +337,11 @@ class Catalog:
             return [_row(values) for values in db.execute(statement, arguments).fetchall()]
 
     def _rows(self, tail: str, arguments: tuple[Any, ...]) -> list[ChunkRow]:
-        with self._lock:
-            values = self._db.execute(f"SELECT {_COLUMNS} FROM chunks {tail}", arguments).fetchall()  # noqa: S608
-        return [_row(each) for each in values]
+        return [_row(each) for each in self._read(f"SELECT {_COLUMNS} FROM chunks {tail}", arguments)]  # noqa: S608
+
+    def _read(self, statement: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._reading:
+            return self._reader.execute(statement, arguments).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -313,6 +354,10 @@ class Catalog:
                 if self._db.in_transaction:  # SQLite ends it by itself when the disk is full
                     self._db.execute("ROLLBACK")
                 raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
 
 
 def _row(values: tuple[Any, ...]) -> ChunkRow:

@@ -1,0 +1,1 @@
+"""Completeness: which times of a stream are captured, dropped, shipped, landed, searchable, missing."""
