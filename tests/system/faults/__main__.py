@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.system.faults.places import alone, prepare, unmount
 from tests.system.faults.schedule import Schedule
+from tests.system.faults.store import Elasticsearch
 from tests.system.faults.verdict import judge
 from tests.system.faults.world import World, until
 
@@ -32,6 +33,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0, help="at most so long (default: 3 a fault)")
     parser.add_argument("--settle", type=float, default=120, help="at most so long until all is at rest")
     parser.add_argument("--rate", type=float, default=100, help="packets a second and sensor")
+    parser.add_argument(
+        "--store", choices=("duckdb", "elasticsearch"), default="duckdb", help="killed too, if it can be"
+    )
     parser.add_argument("--keep", type=Path, help="keep logs and captures in this folder")
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -69,7 +73,8 @@ def inside(root: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 async def run(root: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Build, hurt, settle, judge."""
-    world = World(root, args.seed, args.rate)
+    store = Elasticsearch(random.randrange(19400, 19499)) if args.store == "elasticsearch" else None
+    world = World(root, args.seed, args.rate, store)
     schedule = Schedule(world, args.seed)
     world.build()
     problems: list[str] = []

@@ -74,6 +74,19 @@ class Faults:
             "collector's disk full": lambda: self._held(world.disk.fill, world.disk.free, 0.5, 2.5),
         }
 
+    def of_store(self) -> dict[str, Fault]:
+        """Kind -> the fault, where the store is a server of its own."""
+        store = self.world.store
+
+        async def killed() -> bool:
+            assert store is not None
+            done = store.kill()
+            await asyncio.sleep(self.chance.uniform(0, 3))
+            await asyncio.to_thread(store.again)
+            return done
+
+        return {"kill store": killed} if store else {}
+
     # --- pieces ---------------------------------------------------------------------------------------------------
 
     async def _now(self, done: object) -> bool:

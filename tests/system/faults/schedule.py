@@ -79,7 +79,8 @@ class Schedule:
 
         made = [Target(each.name, faults.of_sensor(each), landed(each.name)) for each in self.world.sensors]
         everything = Target("collector", faults.of_collector(), lambda: sum(map(self.world.landed, ("s1", "s2", "s3"))))
-        return [*made, everything]
+        store = [Target("store", kinds, everything.progress) for kinds in [faults.of_store()] if kinds]
+        return [*made, everything, *store]
 
     def _begin(self, target: Target, kind: str, at_once: bool, started: float) -> None:
         self.overlaps += bool(self._running)

@@ -21,6 +21,7 @@ from tests.system.faults import generator
 from tests.system.faults.keeper import Keeper, children, command_line, kill_all
 from tests.system.faults.places import Disk, Link, mount
 from tests.system.faults.proxy import Proxy
+from tests.system.faults.store import Elasticsearch
 from tests.system.faults.truth import FILE_HEADER, Watching, Witness
 
 MAIN = "import sys; from hayrick_common.cli import main; sys.exit(main())"
@@ -38,6 +39,12 @@ listen = "tcp://0.0.0.0:{landing}"
 [ingest]
 workers = 2
 attempts = 50
+"""
+STORE = """\
+[store]
+kind = "elasticsearch"
+urls = ["http://127.0.0.1:{port}"]
+replicas = 0
 """
 SENSOR = """\
 name = "{name}"
@@ -119,6 +126,7 @@ class World:
     root: Path
     seed: int
     rate: float
+    store: Elasticsearch | None = None
     sensors: list[Sensor] = field(default_factory=list)
     collector: Keeper = field(init=False)
     sshd: Keeper = field(init=False)
@@ -143,7 +151,10 @@ class World:
         """Everything but running processes."""
         mount(self.root / "collector", COLLECTOR_MEGABYTES)
         config = self.root / "collector.toml"
-        config.write_text(COLLECTOR.format(api=API_PORT, landing=LANDING_PORT))
+        settings = COLLECTOR.format(api=API_PORT, landing=LANDING_PORT)
+        config.write_text(settings + (STORE.format(port=self.store.port) if self.store else ""))
+        if self.store:
+            self.store.start()
         where = ["--config", str(config), "--data", str(self.data)]
         hayrick("collector", "init", "--data", str(self.data))
         self.collector = Keeper("collector", [*HAYRICK, "collector", "run", *where], self.root / "collector.log")
@@ -246,6 +257,8 @@ class World:
             await sensor.keeper.stop()
         await self.collector.stop()
         await self.sshd.stop()
+        if self.store:
+            await asyncio.to_thread(self.store.stop)
         if self.watching:
             self.watching.finish()
 

@@ -1,0 +1,63 @@
+"""A real Elasticsearch inside our namespaces, which can be killed and comes back with the data it had."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "elasticsearch"
+SECONDS = 300
+
+
+@dataclass
+class Elasticsearch:
+    """`start`, then `kill` and `again` as often as wanted, and `stop`."""
+
+    port: int
+
+    def _run(self, word: str) -> None:
+        environment = {
+            **os.environ, "HAYRICK_ELASTICSEARCH_PORT": str(self.port), "HAYRICK_ELASTICSEARCH_HEAP": "512m",
+        }  # fmt: skip
+        environment.pop("HAYRICK_TEST_ELASTICSEARCH", None)
+        done = subprocess.run(
+            [SCRIPT, word], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=SECONDS, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"scripts/elasticsearch {word}: {done.stderr}")
+
+    def start(self) -> None:
+        """An empty node; returns when it answers."""
+        self._run("start")
+
+    def again(self) -> None:
+        """The node that was killed; returns when it answers."""
+        self._run("again")
+
+    def kill(self) -> bool:
+        """The whole process group at once; False if it does not run."""
+        groups = {os.getpgid(pid) for pid in self._pids()}
+        for group in groups:
+            os.killpg(group, signal.SIGKILL)
+        return bool(groups)
+
+    def stop(self) -> None:
+        """End it and take its data away."""
+        self._run("stop")
+
+    def _pids(self) -> list[int]:
+        found, mine = [], re.compile(rf"elasticsearch-node-{self.port}\b".encode())
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal() and entry.name != str(os.getpid()):
+                try:
+                    said = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                except OSError:
+                    continue
+                if mine.search(said):
+                    found.append(int(entry.name))
+        return found
