@@ -9,6 +9,7 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Coroutine
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from hayrick_common import __version__, wire
 from hayrick_common.closed_files import ClosedFiles, stamp_of
 from hayrick_common.files import remove
+from hayrick_sensor import pieces, tcpdump
 from hayrick_sensor import shipper_events as ship
 from hayrick_sensor import spool_events as spool
-from hayrick_sensor import tcpdump
 from hayrick_sensor.blocks import read_block
 from hayrick_sensor.capture import Capture
 from hayrick_sensor.closings import FolderClosings
@@ -103,7 +104,9 @@ class Agent:
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler()
         scheduler.add_job(self._look_at_space, "interval", seconds=SPACE_SECONDS)
-        scheduler.add_job(self._write_status, "interval", seconds=SPACE_SECONDS)
+        scheduler.add_job(
+            self._write_status, "interval", seconds=SPACE_SECONDS, next_run_time=datetime.now(timezone.utc)
+        )
         scheduler.start()
         return scheduler
 
@@ -122,9 +125,10 @@ class Agent:
             return
         folder = self.layout.open_folder(stream.name)
         watch = ClosedFiles(folder, "*.pcap*", FolderClosings)
-        capture = Capture(stream, folder, self.layout.run, watch.look)
+        cuts = pieces.ends(self.journal.sources(stream.name))
+        last = next(iter(self.journal.launches(stream.name, 1)), None)
+        capture = Capture(stream, folder, self.layout.run, watch.look, self.journal.note_launch, last, cuts)
         self.captures[stream.name] = capture
-        await capture.end_orphan()
         capturing = asyncio.ensure_future(capture.run())
         try:
             await self._watch(stream, watch)
@@ -133,6 +137,9 @@ class Agent:
 
     async def _watch(self, stream: StreamSettings, watch: ClosedFiles) -> None:
         async for path in watch.closed():
+            capture = self.captures.get(stream.name)
+            if capture and await capture.claims(path):
+                continue
             with contextlib.suppress(FileNotFoundError):
                 source = str(path) if stream.adopted else path.name
                 stamp = stamp_of(path.stat()) if stream.adopted else ""
@@ -148,8 +155,7 @@ class Agent:
             self._take(spool.Measured(event.stream, event.source, event.stamp, found, closed_ms, gap_ms))
 
     def _gap(self, stream: str, source: str) -> int:
-        capture = self.captures.get(stream)
-        return capture.gaps.pop(tcpdump.launch_of(source), 0) if capture else 0
+        return self.journal.gap_before(stream, tcpdump.launch_of(source))
 
     # --- spool's commands -----------------------------------------------------------------------------------------
 

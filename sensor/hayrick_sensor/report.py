@@ -34,6 +34,7 @@ def build_report(agent: Agent) -> dict[str, Any]:
         "bytes_sent": agent.link.bytes_sent,
         "disk": {"free_bytes": free_bytes(agent.layout.root), "total_bytes": _total_bytes(agent.layout.root)},
         "counters": {**agent.journal.counters(), **agent.counters},
+        "lost": agent.journal.losses(),
         "streams": {each.name: _stream(agent, each.name) for each in agent.settings.streams},
     }
 
@@ -48,12 +49,13 @@ def _stream(agent: Agent, name: str) -> dict[str, Any]:
         "oldest_ms": min((each.manifest.first_ms for each in unlanded if each.manifest.first_ms), default=0),
         "kept_chunks": len(mine),
         "kept_bytes": sum(each.manifest.size for each in mine),
+        "launches": [each.report() for each in agent.journal.launches(name)],
         "next_sequence": agent.spool.next_sequence.get(name, 1),
         "capture": {
             "pid": capture.pid,
             "problem": capture.problem,
             "restarts": capture.restarts,
-            "quiet_restarts": capture.quiet_restarts,
+            "quiet_cuts": capture.quiet_cuts,
             "packets": asdict(capture.counts()),
         }
         if capture

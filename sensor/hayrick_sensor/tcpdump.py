@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from hayrick_common.errors import CaptureError
 from hayrick_sensor.config import StreamSettings
 
-FILE_NAME = re.compile(r"(?P<launch>[0-9a-f]{12,20})-(?P<started>\d+)\.pcap(?P<part>\d*)")
+FILE_NAME = re.compile(r"(?P<launch>[0-9a-f]{12,20})-(?P<started>\d+)\.pcap(?P<part>\d*)(?P<piece>\.\d+-\d+)?")
 READY = "listening on"
 _COUNTS = re.compile(r"(\d+) packets? (captured|received by filter|dropped by kernel|dropped by interface)")
 _NAMES = {
@@ -30,6 +31,15 @@ class Counts:
     received: int = 0
     dropped: int = 0
     interface_dropped: int = 0
+
+    def at_least(self, other: Counts) -> Counts:
+        """The greater of each: counts never fall while tcpdump runs."""
+        return Counts(
+            max(self.captured, other.captured),
+            max(self.received, other.received),
+            max(self.dropped, other.dropped),
+            max(self.interface_dropped, other.interface_dropped),
+        )
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -78,9 +88,22 @@ def arguments(stream: StreamSettings, launch: str) -> list[str]:
 
 
 def launch_of(name: str) -> str:
-    """The launch that wrote the file, "" for a foreign name."""
+    """The launch that wrote the file (or whose piece it is), "" for a foreign name."""
     match = FILE_NAME.fullmatch(name)
     return match["launch"] if match else ""
+
+
+def is_piece(name: str) -> bool:
+    """Whether it is a piece of a file of tcpdump's, rather than such a file."""
+    match = FILE_NAME.fullmatch(name)
+    return bool(match and match["piece"])
+
+
+def launch_in(command: list[str]) -> str:
+    """The launch in a tcpdump's command line, "" if it is none of ours."""
+    names = [value for option, value in itertools.pairwise(command) if option == "-w"]
+    match = re.fullmatch(r"([0-9a-f]{12,20})-%s\.pcap", names[0]) if names else None
+    return match[1] if match else ""
 
 
 def _exists(user: str) -> bool:
