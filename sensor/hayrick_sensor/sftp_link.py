@@ -192,7 +192,6 @@ class SftpLink:
             await self._between(session)
         await self._call(session.commit, upload)
         self._awaited[manifest.key] = ""
-        self._looked = 0.0
 
     async def _block(self, key: str, offset: int) -> wire.Block | None:
         """The block that is wanted next; None when the sensor has the chunk no more."""
@@ -220,8 +219,8 @@ class SftpLink:
             server_ms = await self._call(session.report, report)
             self._got(wire.Pulse(server_ms, beat.sent_ms))
         if time.monotonic() - self._looked >= RECEIPTS_SECONDS:
-            self._looked = time.monotonic()
             await self._look_for_receipts(session)
+            self._looked = time.monotonic()  # after it: where round trips are slow, chunks still have their turn
 
     async def _look_for_receipts(self, session: Session) -> None:
         for key in list(self._awaited)[:RECEIPTS_AT_ONCE]:

@@ -57,12 +57,17 @@ class Schedule:
     story: list[str] = field(default_factory=list)
     overlaps: int = 0
     _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _broken: BaseException | None = None
 
     async def run(self, count: int, seconds: float) -> None:
         """Returns when all faults are mended."""
         chance = random.Random(self.seed)
         targets, started = self._targets(Faults(self.world, chance)), time.monotonic()
-        while sum(self.done.values()) + len(self._running) < count and time.monotonic() - started < seconds:
+        while (
+            not self._broken
+            and sum(self.done.values()) + len(self._running) < count
+            and time.monotonic() - started < seconds
+        ):
             await asyncio.sleep(0.05)
             ready = [each for each in targets if each.recovered()]
             if ready:
@@ -70,8 +75,8 @@ class Schedule:
                 self._begin(target, target.draw(chance), chance.random() < ALL_THE_SAME, started)
         if self._running:
             await asyncio.wait(self._running)
-        for task in list(self._running):
-            task.result()
+        if self._broken:
+            raise self._broken
 
     def _targets(self, faults: Faults) -> list[Target]:
         def landed(name: str) -> Callable[[], int]:
@@ -88,7 +93,12 @@ class Schedule:
         self.story.append(f"{time.monotonic() - started:7.2f} {time.time():.3f} {target.name}: {kind}")
         task = asyncio.ensure_future(self._do(target, kind))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            self._broken = self._broken or task.exception()
 
     async def _do(self, target: Target, kind: str) -> None:
         if await target.faults[kind]():
