@@ -37,6 +37,7 @@ class Link:
         self.address = address
         self.problem = "not connected yet"
         self.bytes_sent = 0
+        self._wire = wire.WIRE_MIN
         self._server_key = server_key.encode()
         self._keys = keys
         self._context = zmq.asyncio.Context()
@@ -104,14 +105,17 @@ class Link:
     async def _received(self, socket: zmq.asyncio.Socket) -> list[ev.Event]:
         frames = await socket.recv_multipart()
         try:
-            return [ev.Got(wire.decode(frames))]
+            message = wire.decode(frames)
         except WireError as error:
             log.warning("the collector sent no message: %s", error)
             return []
+        if isinstance(message, wire.Welcome):
+            self._wire = min(max(message.wire, wire.WIRE_MIN), wire.WIRE_MAX)
+        return [ev.Got(message)]
 
     async def send(self, message: wire.Message) -> bool:
         """Send; False when the connection would not take it in time."""
-        frames, socket = wire.encode(message), self._socket
+        frames, socket = wire.encode(message, self._wire), self._socket
         try:
             await asyncio.wait_for(socket.send_multipart(frames), SEND_SECONDS)
         except (asyncio.TimeoutError, zmq.ZMQError) as error:

@@ -56,6 +56,7 @@ class Shipper:
     limits: Limits = field(default_factory=Limits)
     connected: bool = False
     online: bool = False
+    spoken: int = wire.WIRE_MIN
     heard_ms: int = 0
     greeted_ms: int = 0
     redial_at: int | None = None
@@ -124,7 +125,9 @@ class Shipper:
         return commands
 
     def _welcome(self, message: wire.Welcome, now_ms: int) -> list[ev.Command]:
-        self.online = True
+        if not wire.WIRE_MIN <= message.wire <= wire.WIRE_MAX:
+            return [ev.Count("unexpected_message")]
+        self.online, self.spoken = True, message.wire
         self.asked_ms = self.beat_ms = now_ms
         return [ev.Beat(), *self._ask(), *self._fill(now_ms)]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from pathlib import Path
 
 import msgpack
 import pytest
@@ -25,6 +27,15 @@ MESSAGES: list[wire.Message] = [
     wire.Receipt("k", wire.LANDED),
     wire.Heartbeat(1, {"disk": {"free": 1}, "list": [1, None, "x", 1.5, True]}),
     wire.Pulse(1, 2),
+    wire.Pull(7, "k", ((24, 100), (2**32, 60))),
+    wire.Pulled(7, "k", "zstd", "", b"bytes"),
+]
+VERSION_1 = json.loads((Path(__file__).parent / "fixtures" / "wire1.json").read_text())
+VERSION_2: list[wire.Message] = [
+    MESSAGES[11],
+    MESSAGES[12],
+    wire.Block("k", 0, "zstd", b"frame"),
+    wire.Offer("eth0", 1, SHA, 100, 2, 3, 4, 5, 6, True, "records", "cd" * 32, 10),
 ]
 
 
@@ -36,6 +47,28 @@ def changed(message: wire.Message, **values: object) -> list[bytes]:
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda each: each.KIND)
 def test_every_message_arrives_as_it_was(message: wire.Message) -> None:
     assert wire.decode(wire.encode(message)) == message
+
+
+@pytest.mark.parametrize("message", MESSAGES[:11], ids=lambda each: each.KIND)
+def test_version_1_is_said_and_read_as_it_always_was(message: wire.Message) -> None:
+    frames = [bytes.fromhex(each) for each in VERSION_1[message.KIND]]
+    assert wire.decode(frames) == message
+    assert wire.encode(message, 1) == frames
+
+
+@pytest.mark.parametrize("message", VERSION_2, ids=lambda each: each.KIND)
+def test_what_version_2_brought_is_neither_said_nor_taken_in_version_1(message: wire.Message) -> None:
+    assert wire.decode(wire.encode(message, 2)) == message
+    with pytest.raises(WireError, match="cannot be said in wire version 1"):
+        wire.encode(message, 1)
+    with pytest.raises(WireError, match="cannot be said in wire version 1"):
+        wire.decode(changed(message, v=1))
+
+
+def test_greetings_are_version_1_for_ever_so_that_an_older_peer_can_read_them() -> None:
+    welcome = wire.Welcome(2, "0.2", "boot", 1, 10_000, {"eth0": 8})
+    assert wire.decode(wire.encode(welcome)) == welcome
+    assert {msgpack.unpackb(wire.encode(each)[0])["v"] for each in [welcome, *MESSAGES[:4]]} == {1}
 
 
 def test_every_kind_has_an_example_here() -> None:
@@ -75,6 +108,14 @@ def test_flipped_bytes_are_refused_or_still_a_message(message: wire.Message, dat
         ([*wire.encode(MESSAGES[3]), b"more"], "2 frames"),
         ([wire.encode(MESSAGES[6])[0], bytes(wire.BODY_MAX_BYTES + 1)], "block without one body"),
         ([bytes(wire.HEADER_MAX_BYTES + 1)], "header of sane size"),
+        (changed(MESSAGES[6], encoding="lzma"), "encoding is unknown"),
+        (changed(MESSAGES[11], ranges=[]), "ranges are not 1 to"),
+        (changed(MESSAGES[11], ranges=[[0, 1]] * (wire.PULL_MAX_RANGES + 1)), "ranges are not 1 to"),
+        (changed(MESSAGES[11], ranges=[[0, 1, 2]]), "pairs of an offset and a length"),
+        (changed(MESSAGES[11], ranges=[[0, 2**32]]), "a length that is not"),
+        (changed(MESSAGES[11], ranges=[[0, 2**19]] * 3), "ranges are over"),
+        (changed(MESSAGES[1], next={"../etc": 1}), "no map of streams"),
+        (changed(MESSAGES[1], next={"eth0": -1}), "no map of streams"),
     ],
 )
 def test_refusal_says_what_is_wrong(frames: list[bytes], reason: str) -> None:

@@ -35,6 +35,7 @@ class Peer:
 
     sensor: str
     seen_ms: int
+    spoken: int = wire.WIRE_MIN
 
 
 @dataclass
@@ -75,6 +76,11 @@ class Lander:
         commands: list[ev.Command] = self._handlers[type(event)](self, event, now_ms)
         return commands
 
+    def version(self, route: bytes) -> int:
+        """The wire version spoken on a connection."""
+        peer = self.peers.get(route)
+        return peer.spoken if peer else wire.WIRE_MIN
+
     # --- connections ----------------------------------------------------------------------------------------------
 
     def _arrived(self, event: ev.Arrived, now_ms: int) -> list[ev.Command]:
@@ -106,7 +112,7 @@ class Lander:
                 f"collector {wire.WIRE_MIN} to {wire.WIRE_MAX}; update the older one"
             )
             return [ev.Count("refused_version"), ev.Send(event.route, wire.Refused("version", reason))]
-        self.peers[event.route] = Peer(event.sensor, now_ms)
+        self.peers[event.route] = Peer(event.sensor, now_ms, version)
         welcome = wire.Welcome(version, self.software, self.boot, now_ms + self.epoch_ms, self.limits.heartbeat_ms)
         return [ev.Send(event.route, welcome)]
 

@@ -171,7 +171,7 @@ class Landing:
     def _send(self, command: ev.Send) -> None:
         if isinstance(command.message, wire.Refused):
             log.warning("refused: %s", command.message.reason)
-        frames = [command.route, *wire.encode(command.message)]
+        frames = [command.route, *wire.encode(command.message, self._lander.version(command.route))]
         sent = asyncio.ensure_future(self._socket.send_multipart(frames, zmq.NOBLOCK))
         error = sent.exception()  # it is done already, because of NOBLOCK
         if isinstance(error, zmq.ZMQError):
