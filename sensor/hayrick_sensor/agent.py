@@ -9,6 +9,7 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from hayrick_common import __version__, wire
+from hayrick_common.chunk import RECORDS
 from hayrick_common.closed_files import ClosedFiles, stamp_of
 from hayrick_common.files import remove
 from hayrick_sensor import pieces, tcpdump
@@ -29,6 +31,7 @@ from hayrick_sensor.journal import Journal
 from hayrick_sensor.layout import Layout
 from hayrick_sensor.links import open_link
 from hayrick_sensor.measure import Measure, measure
+from hayrick_sensor.records import Records, read_records
 from hayrick_sensor.report import build_report, free_bytes, write_status
 from hayrick_sensor.shipper import Limits, Shipper
 from hayrick_sensor.spool import Spool
@@ -50,6 +53,7 @@ class Agent:
         self.complaints: dict[str, str] = {}
         self.clock: ship.Clock | None = None
         self.spool = self._make_spool()
+        self.records = self._make_records()
         limits = Limits(heartbeat_ms=settings.heartbeat_seconds * 1000)
         self.shipper = Shipper(settings.name, __version__, secrets.token_hex(8), limits=limits)
         self.link = open_link(settings)
@@ -68,6 +72,14 @@ class Agent:
         floor = self.settings.keep_free_megabytes * MEGABYTE
         return Spool(self.settings.name, budgets, floor, self.journal.next_sequences(), taken=self.journal.taken())
 
+    def _make_records(self) -> Records:
+        streams = [each.name for each in self.settings.streams if each.ship == RECORDS]
+        return Records(
+            self.layout.records, streams, self.layout.file,
+            lambda manifest, landed: self._step(ship.Added(manifest, landed)), self.journal.count,
+            memory_megabytes=self.settings.decode_megabytes,
+        )  # fmt: skip
+
     # --- life -----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -76,8 +88,9 @@ class Agent:
         for command in self.spool.restore(known):
             self._carry_out(command)
         self.layout.sweep(known)
+        self.records.sweep(each for each in known if each.state in (spool.CLOSED, spool.OFFERED))
         scheduler = self._schedule()
-        work: list[Coroutine[Any, Any, None]] = [self._ship(), self._send(), self._measure()]
+        work: list[Coroutine[Any, Any, None]] = [self._ship(), self._send(), self._measure(), self.records.run()]
         work += [self._stream(each) for each in self.settings.streams]
         tasks = [asyncio.ensure_future(each) for each in work]
         stopping = asyncio.ensure_future(self._stopping.wait())
@@ -179,18 +192,24 @@ class Agent:
         elif isinstance(command, spool.Settle):
             self._settle(command.entry)
         elif isinstance(command, spool.Ship):
-            landed = command.entry.state == spool.LANDED
-            self._step(ship.Added(command.entry.manifest, landed))
+            self._ready_to_ship(command.entry)
         elif isinstance(command, spool.Mark):
             self.journal.mark(command.key, command.state, _epoch_ms(), command.note)
         elif isinstance(command, spool.Withdraw):
             self._step(ship.Withdrawn(command.key))
+            self.records.forget(command.key)
         elif isinstance(command, spool.Remove):
             remove(self.layout.chunk(command.path))
         elif isinstance(command, spool.Discard):
             remove(self.layout.source(command.stream, command.source))
         else:
             self.journal.count(command.name, command.amount)
+
+    def _ready_to_ship(self, entry: spool.Entry) -> None:
+        if self.records.serves(entry.manifest.chunk.stream):
+            self.records.want(entry)
+        else:
+            self._step(ship.Added(entry.manifest, entry.state == spool.LANDED))
 
     def _settle(self, entry: spool.Entry) -> None:
         if not self.layout.settle(entry):
@@ -227,6 +246,7 @@ class Agent:
     def _obey(self, command: ship.Command) -> None:
         if isinstance(command, ship.Note):
             offered = command.state == spool.OFFERED
+            self._count_records(command)
             self._take(spool.Offered(command.key) if offered else spool.Received(command.key, command.state))
         elif isinstance(command, ship.Lose):
             self._take(spool.Missing(command.key, command.reason))
@@ -240,6 +260,18 @@ class Agent:
             self.link.reconnect()
         elif isinstance(command, ship.Count):
             self.counters[command.name] += command.amount
+
+    def _count_records(self, note: ship.Note) -> None:
+        """What records saved on the wire; once a chunk is indexed its records have served."""
+        entry = self.spool.entries.get(note.key)
+        if entry is None or not self.records.serves(entry.manifest.chunk.stream):
+            return
+        if note.state == spool.INDEXED:
+            self.records.forget(note.key)
+        manifest = self.shipper.manifests.get(note.key)
+        if note.state == spool.LANDED and manifest is not None and manifest.content == RECORDS:
+            for name, amount in (("chunks", 1), ("bytes", manifest.content_size), ("packet_bytes", manifest.size)):
+                self.journal.count(f"records_{name}:{manifest.chunk.stream}", amount)
 
     async def _send(self) -> None:
         """Send in order; what does not go out is dropped, since every exchange is safe to repeat."""
@@ -257,11 +289,27 @@ class Agent:
         if entry is None:
             return
         try:
-            body = await asyncio.to_thread(read_block, self.layout.file(entry), entry, command.offset, command.length)
+            body = await asyncio.to_thread(self._payload, entry, command.offset, command.length)
         except (OSError, ValueError) as error:
-            self._step(ship.Unreadable(command.key, str(error)[:200]))
+            self._unreadable(entry, str(error)[:200])
             return
         await self.link.send(wire.Block(command.key, command.offset, "raw", body))
+
+    def _payload(self, entry: spool.Entry, offset: int, length: int) -> bytes:
+        manifest = self.shipper.manifests.get(entry.key, entry.manifest)
+        if manifest.content == RECORDS:
+            return read_records(self.records.path(entry.key), manifest.content_size, offset, length)
+        return read_block(self.layout.file(entry), entry, offset, length)
+
+    def _unreadable(self, entry: spool.Entry, reason: str) -> None:
+        """Records that are gone are made anew; a capture that is gone is lost."""
+        manifest = self.shipper.manifests.get(entry.key, entry.manifest)
+        if manifest.content != RECORDS:
+            self._step(ship.Unreadable(entry.key, reason))
+            return
+        self._step(ship.Withdrawn(entry.key))
+        self.records.forget(entry.key)
+        self.records.want(replace(entry, state=spool.CLOSED))
 
 
 def _measure(path: Path) -> tuple[Measure | None, int]:

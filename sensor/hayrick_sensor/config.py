@@ -102,6 +102,9 @@ class StreamSettings:
     rotate_megabytes: int = setting(100, about="or at this size; 0 for no limit", minimum=0, maximum=32_000)
     quiet_seconds: int = setting(0, about="on a quiet link, closed this much later; 0 for automatic", minimum=0)
     ring_megabytes: int = setting(2_000, about="kept on this host, what was received goes first", minimum=1)
+    ship: Literal["packets", "records"] = setting(
+        "packets", about="what travels: packets, or only the sessions decoded here (needs hayrick[flow])"
+    )
     user: str = setting("", about="user that tcpdump becomes (-Z); default tcpdump where we are root")
     extra: list[str] = setting(factory=list, about="further tcpdump arguments")
 
@@ -137,6 +140,10 @@ class SensorSettings:
     streams: list[StreamSettings] = setting(about="tables [[streams]]")
     spool: Path = setting(Path("/var/lib/hayrick/sensor"), about="folder of captured chunks, journal and keys")
     keep_free_megabytes: int = setting(500, about="free disk below which chunks are given up", minimum=0)
+    decode_megabytes: int = setting(512, about="memory of the process that decodes, with ship = 'records'", minimum=64)
+    pull_kilobytes: int = setting(
+        2_000, about="packets sent a second when the collector asks for some that were kept here; kB", minimum=16
+    )
     heartbeat_seconds: int = setting(10, about="time between heartbeats", minimum=1, maximum=300)
 
     def __post_init__(self) -> None:

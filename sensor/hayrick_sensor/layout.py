@@ -3,6 +3,7 @@
 journal.sqlite   lock   status.json   keys/sensor.{secret,public}   run/STREAM.{pid,stderr}
 open/STREAM/LAUNCH-SECONDS.pcap[N]      tcpdump's own, being written or just closed
 chunks/STREAM/SEQUENCE-SHA16.pcap       closed, measured, in the journal
+records/STREAM/SEQUENCE-SHA16.records   its sessions, where the stream ships those
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ class Layout:
     def run(self) -> Path:
         """Process numbers and stderr of tcpdumps."""
         return self.root / "run"
+
+    @property
+    def records(self) -> Path:
+        """Records files of chunks that ship as records, until they are received."""
+        return self.root / "records"
 
     def open_folder(self, stream: str) -> Path:
         """Where the stream's tcpdump writes."""

@@ -50,6 +50,7 @@ def _stream(agent: Agent, name: str) -> dict[str, Any]:
         "kept_chunks": len(mine),
         "kept_bytes": sum(each.manifest.size for each in mine),
         "launches": [each.report() for each in agent.journal.launches(name)],
+        "records": _records(agent, name),
         "next_sequence": agent.spool.next_sequence.get(name, 1),
         "capture": {
             "pid": capture.pid,
@@ -61,6 +62,14 @@ def _stream(agent: Agent, name: str) -> dict[str, Any]:
         if capture
         else None,
     }
+
+
+def _records(agent: Agent, name: str) -> dict[str, int] | None:
+    """What was shipped in place of how many bytes of packets; None where packets travel."""
+    if not agent.records.serves(name):
+        return None
+    counters = agent.journal.counters()
+    return {each: counters.get(f"records_{each}:{name}", 0) for each in ("chunks", "bytes", "packet_bytes")}
 
 
 def free_bytes(folder: Path) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.ingest.process import WorkerError, WorkerProcess
+from hayrick_common.chunk import PCAP
 
 LOG = logging.getLogger(__name__)
 LATER_SECONDS = 5.0  # until a chunk is tried again that failed for want of room
@@ -154,6 +155,8 @@ class IngestPool:
             "node": row.sensor,
             "file": row.original_name or row.path,
             "tags": row.tags,
+            "content": row.meta.get("content", PCAP),
+            "size": row.size,
         }
 
 

@@ -25,6 +25,7 @@ from hayrick_collector.archive.keyring import KeyRing
 from hayrick_collector.archive.reader import open_file
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.store import Store, open_store
+from hayrick_common.chunk import RECORDS
 
 BATCH_SESSIONS = 4096
 _AHEAD = 1  # decoded batches that may wait while the store writes the one before
@@ -65,16 +66,8 @@ def _no_room(error: Exception) -> bool:
 
 
 def index(store: Store, packets: BinaryIO, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
-    """Decode one chunk into a segment of the store and commit it; what stood there for the chunk is replaced."""
-    decoding = hayrick_decode.decode(
-        packets,
-        chunk=job["key"],
-        node=job["node"],
-        file=job["file"],
-        tags=tuple(job["tags"]),
-        batch_sessions=BATCH_SESSIONS,
-        indexed_ms=int(time.time() * 1000),
-    )
+    """Bring one chunk's sessions into the store as a segment; what stood there for the chunk is replaced."""
+    decoding = sessions_of(packets, job)
     sessions = 0
     with store.writer(job["key"]) as writer:
         for batch in _ahead(decoding):
@@ -83,6 +76,21 @@ def index(store: Store, packets: BinaryIO, job: dict[str, Any], progress: Callab
             progress(sessions)
         writer.commit()
     return dict(decoding.summary)
+
+
+def sessions_of(stored: BinaryIO, job: dict[str, Any]) -> hayrick_decode.Decoding | hayrick_decode.Reading:
+    """The chunk's sessions: decoded here, or out of the records that its sensor decoded."""
+    origin: dict[str, Any] = {
+        "chunk": job["key"],
+        "node": job["node"],
+        "file": job["file"],
+        "tags": tuple(job["tags"]),
+        "batch_sessions": BATCH_SESSIONS,
+        "indexed_ms": int(time.time() * 1000),
+    }
+    if job.get("content") == RECORDS:
+        return hayrick_decode.read_records(stored, size=job["size"], **origin)
+    return hayrick_decode.decode(stored, **origin)
 
 
 def _ahead(batches: Iterator[Any]) -> Iterator[Any]:
