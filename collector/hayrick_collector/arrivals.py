@@ -57,7 +57,7 @@ class Arrivals:
         """Open what the settings say; closes it at the end."""
         sink = CatalogSink(backend)
         landing = _landing(config, sink) if config.landing.listen else None
-        drop = Drop(config.data, sink, form=config.archive.form)
+        drop = _drop(config, sink)
         listeners = [drop.indexed, *([landing.indexed] if landing else [])]
 
         def indexed(key: str) -> None:
@@ -91,6 +91,15 @@ def collector_keys(config: CollectorConfig) -> KeyPair:
         public, secret = zmq.curve_keypair()
         write_pair(config.folder.keys, KEY_NAME, KeyPair(public.decode(), secret.decode()))
     return read_pair(config.folder.keys, KEY_NAME)
+
+
+def _drop(config: CollectorConfig, sink: CatalogSink) -> Drop:
+    try:
+        return Drop(config.data, sink, form=config.archive.form, folder=config.drop)
+    except PermissionError as error:
+        raise ConfigError(
+            f"landing.drop {config.drop}: {error.strerror}; `hayrick collector drop add` makes it"
+        ) from error
 
 
 def _landing(config: CollectorConfig, sink: CatalogSink) -> Landing:

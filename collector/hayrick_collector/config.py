@@ -62,6 +62,10 @@ class LandingConfig:
 
     listen: str = setting("tcp://127.0.0.1:8006", about="ZeroMQ endpoint that sensors dial; empty: none")
     inbox: bool = setting(True, about="take bare PCAPs that anyone drops into the data folder's inbox/")
+    drop: str = setting("", about="folder of what sensors deliver by SFTP; empty: drop/ in the data folder")
+    sweep_days: int = setting(
+        30, minimum=0, about="older receipts, refused files and halves of deliveries in drop and inbox go; 0: none"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,11 @@ class CollectorConfig:
     @property
     def folder(self) -> DataFolder:
         return DataFolder(self.data)
+
+    @property
+    def drop(self) -> Path:
+        """The folder of sensors' SFTP deliveries."""
+        return Path(self.landing.drop).expanduser() if self.landing.drop else self.data / "drop"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for handing to a worker process; `from_dict` reads them back."""

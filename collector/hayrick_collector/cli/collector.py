@@ -1,4 +1,4 @@
-"""`hayrick collector run|init`: the service itself, and its first settings."""
+"""`hayrick collector run|init|drop`: the service itself, and its first settings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hayrick_collector.cli import drop
 from hayrick_common.errors import ConfigError, UsageError
 
 _SETTINGS = """\
@@ -62,6 +63,7 @@ def add_parser(subparsers: Any) -> None:
     )
     _add_common(init_parser)
     init_parser.set_defaults(run=init)
+    drop.add_parser(commands)
 
 
 def run(args: argparse.Namespace) -> int:

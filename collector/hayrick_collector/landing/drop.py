@@ -51,20 +51,25 @@ class RefusalError(ValueError):
 
 
 class Drop:
-    """`run()` serves every folder `data/drop/SENSOR/`, those made later too; making one lets that sensor in."""
+    """`run()` serves every folder `SENSOR/` in `folder` (`data/drop`), those made later too."""
 
     def __init__(
-        self, data: Path, sink: LandedSink, settled: float = SETTLED_SECONDS, form: Form | None = None
+        self,
+        data: Path,
+        sink: LandedSink,
+        settled: float = SETTLED_SECONDS,
+        form: Form | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.data = data
         self._form = form or Form()
-        self.folder = data / "drop"
+        self.folder = folder or data / "drop"
         self.counters: Counter[str] = Counter()
         self._sink = sink
         self._settled = settled
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._unindexed: dict[str, str] = {}
-        make_folder(self.folder)
+        make_folder(self.folder, 0o755)
         make_folder(data / "incoming")
 
     async def run(self) -> None:

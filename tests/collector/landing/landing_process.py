@@ -1,6 +1,6 @@
 """A collector reduced to its landing, run as a process of its own by tests that kill it.
 
-usage: landing_process.py DATA BIND INDEX_AT_ONCE. Each call of the sink is a line, synced, in DATA/landed.jsonl.
+usage: landing_process.py DATA BIND [DROP]. Each call of the sink is a line, synced, in DATA/landed.jsonl.
 """
 
 import asyncio
@@ -41,12 +41,12 @@ class JournalledSink:
         (self.path.parent / f"{sensor}.heartbeat.json").write_text(json.dumps(report))
 
 
-async def main(data: Path, bind: str) -> None:
+async def main(data: Path, bind: str, folder: Path | None = None) -> None:
     sink = JournalledSink(data)
     landing = Landing(LandingSettings(data, bind, read_pair(data / "keys", "collector")), sink)
     landing.start()
     (data / "address").write_text(landing.address)
-    drop = Drop(data, sink)
+    drop = Drop(data, sink, folder=folder)
     serving = asyncio.ensure_future(landing.run())
     dropping = asyncio.ensure_future(drop.run())
     while not serving.done() and not dropping.done():
@@ -61,4 +61,4 @@ async def main(data: Path, bind: str) -> None:
     (dropping if dropping.done() else serving).result()
 
 
-asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2], *map(Path, sys.argv[3:])))
