@@ -139,6 +139,13 @@ class Backend(ABC):
         """Chunks by state, backlog, sensors, store totals, disk, anomalies."""
 
     @abstractmethod
+    async def coverage(
+        self, start_ms: int, stop_ms: int, *, sensor: str = "", stream: str = "", buckets: int = 200, gaps: int = 1000
+    ) -> Document:
+        """The time lines of streams (all, a sensor's, or one) between two times: start_ms, stop_ms, and `streams` as
+        `coverage.answer.answer` describes them. Raises UsageError for a sensor or stream that was never heard of."""
+
+    @abstractmethod
     async def ingest(
         self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None
     ) -> Ingested:

@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from hayrick_collector.coverage.answer import answer
 from hayrick_collector.coverage.heartbeats import changes
+from hayrick_collector.coverage.read import facts, streams
 from hayrick_common.chunk import ChunkId
 
 KEPT_MS = 400 * 86_400_000
 
 Read = Callable[..., list[tuple[Any, ...]]]
+Document = dict[str, Any]
 Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
@@ -46,6 +49,16 @@ class History:
         db.executemany(
             "INSERT OR REPLACE INTO lost VALUES (?, ?, ?, ?, ?, ?, ?)", [(sensor, *each.row()) for each in new.lost]
         )
+
+    def coverage(self, sensor: str, stream: str, start_ms: int, stop_ms: int, *, buckets: int, gaps: int) -> Document:
+        """A stream's time line, as `coverage.answer` describes it. Raises UsageError when it is too long."""
+        now_ms = time.time_ns() // 1_000_000
+        known = facts(self._read, sensor, stream, start_ms, stop_ms, now_ms=now_ms)
+        return answer(known, start_ms, stop_ms, buckets=buckets, gaps=gaps)
+
+    def streams(self) -> list[tuple[str, str]]:
+        """(sensor, stream) of every stream that was heard of, by name."""
+        return streams(self._read)
 
     def prune(self, *, now_ms: int | None = None) -> None:
         """Forget launches, drops, losses and removals that ended more than 400 days ago."""

@@ -121,6 +121,12 @@ class HttpBackend(Backend):
     async def status(self) -> Document:
         return await self._get("/api/status")
 
+    async def coverage(
+        self, start_ms: int, stop_ms: int, *, sensor: str = "", stream: str = "", buckets: int = 200, gaps: int = 1000
+    ) -> Document:
+        asked = {"from": start_ms, "to": stop_ms, "sensor": sensor, "stream": stream, "buckets": buckets, "gaps": gaps}
+        return await self._get("/api/coverage", asked)
+
     async def ingest(
         self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None
     ) -> Ingested:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,6 +36,9 @@ from hayrick_collector.store import Query, Store, open_store
 from hayrick_common.errors import CaptureError, HayrickError, UsageError
 
 Answer = TypeVar("Answer")
+_DAY_MS = 86_400_000
+_STATUS_GAPS = 50
+_COVERAGE_SECONDS = 5.0
 _METRICS: dict[Metric, str] = {"sessions": "sessions", "packets": "network.packets", "bytes": "network.bytes"}
 
 
@@ -49,6 +53,8 @@ class DirectBackend(Backend):
         self.pool = IngestPool(config, catalog)
         self._catalogue = Catalogue.from_dicts(hayrick_decode.fields())
         self._serving = serving
+        self._coverage: list[Document] = []
+        self._coverage_until = 0.0
 
     @classmethod
     async def open(cls, config: CollectorConfig, *, serving: bool = False) -> DirectBackend:
@@ -151,10 +157,37 @@ class DirectBackend(Backend):
             "anomalies": anomalies,
             "sensors": sensors,
             "failed": [{name: row[name] for name in ("key", "original_name", "error", "attempts")} for row in failed],
+            "coverage": await self._today(),
+            "retention": await asyncio.to_thread(catalog.history.retention),
             "disk": {"total": usage.total, "free": usage.free},
             "store": await self.store.health(),
             "workers": len(self.pool.worker_pids()),
         }
+
+    async def coverage(
+        self, start_ms: int, stop_ms: int, *, sensor: str = "", stream: str = "", buckets: int = 200, gaps: int = 1000
+    ) -> Document:
+        wanted = await asyncio.to_thread(self._streams, sensor, stream)
+        ask = partial(self.catalog.history.coverage, start_ms=start_ms, stop_ms=stop_ms, buckets=buckets, gaps=gaps)
+        found = [await asyncio.to_thread(ask, *each) for each in wanted]
+        return {"start_ms": start_ms, "stop_ms": stop_ms, "streams": found}
+
+    def _streams(self, sensor: str, stream: str) -> list[tuple[str, str]]:
+        found = [each for each in self.catalog.history.streams() if sensor in ("", each[0]) and stream in ("", each[1])]
+        if sensor and not found:
+            raise UsageError(f"nothing was ever heard of {sensor}{'/' if stream else ''}{stream}: see `hayrick status`")
+        return found
+
+    async def _today(self) -> list[Document]:
+        """The last day's time lines in short, at most a few seconds old: every status asks for them."""
+        if time.monotonic() >= self._coverage_until:
+            now_ms = time.time_ns() // 1_000_000
+            found = await self.coverage(now_ms - _DAY_MS, now_ms, buckets=1, gaps=_STATUS_GAPS)
+            self._coverage = [
+                {name: value for name, value in each.items() if name != "spans"} for each in found["streams"]
+            ]
+            self._coverage_until = time.monotonic() + _COVERAGE_SECONDS
+        return self._coverage
 
     # --- ingest ---------------------------------------------------------------------------------------------------
 

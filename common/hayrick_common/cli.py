@@ -36,6 +36,9 @@ COMMANDS = {
     "tag": Command("hayrick_collector.cli.tag", "add or remove tags on found sessions", "collector"),
     "store": Command("hayrick_collector.cli.store", "prepare, check and move the store of sessions", "collector"),
     "archive": Command("hayrick_collector.cli.archive", "check stored packets, rotate their keys", "collector"),
+    "coverage": Command(
+        "hayrick_collector.cli.coverage", "show which times were seen, and what is missing", "collector"
+    ),
     "status": Command("hayrick_collector.cli.status", "show sensors, chunks, gaps and queues", "collector"),
 }
 

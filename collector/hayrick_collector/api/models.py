@@ -93,6 +93,18 @@ class ChunksAnswer(BaseModel):
     items: list[Document]
 
 
+class CoverageAnswer(BaseModel):
+    """The time lines of streams. Each has sensor, stream, start_ms, stop_ms (now, if that comes first), complete, known
+    and covered (ms), states (ms by state), dropped (packets), spans ([start, stop, state]), gaps (start_ms, stop_ms,
+    state, waiting, reason, chunks, packets, estimated) and gaps_left_out; `meanings` explains the states, the worst
+    first."""
+
+    start_ms: int
+    stop_ms: int
+    streams: list[Document]
+    meanings: dict[str, str]
+
+
 class FieldsAnswer(BaseModel):
     """The catalogue of fields: their names in expressions and documents, kinds, help."""
 

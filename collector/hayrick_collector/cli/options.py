@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -67,6 +68,11 @@ def run_backend(args: argparse.Namespace, work: Callable[[Backend], Awaitable[in
     except ExpressionError as error:
         print(f"hayrick: {error}\n{caret(args.expression, error.column)}", file=sys.stderr)
         return ExpressionError.exit_code
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, 80 where there is none."""
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def caret(expression: str, column: int) -> str:

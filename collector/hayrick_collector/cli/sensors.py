@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hayrick_collector.cli import text
+from hayrick_collector.cli import coverage, text
 
 _SKEW_WORTH_TELLING_MS = 1000
+_MOST_GAPS = 5
 _LOSSES = {"lost_chunks": "chunks were given up unshipped because the disk was full", "refused": "offers were refused"}
 
 
-def lines(sensor: dict[str, Any], *, now: float) -> Iterator[str]:
-    """One sensor of a status: a line of its own, one a stream, one a trouble. `now` is in seconds since 1970."""
+def lines(
+    sensor: dict[str, Any], streams: Sequence[dict[str, Any]] = (), *, now: float, colour: bool = False
+) -> Iterator[str]:
+    """One sensor of a status: a line of its own, two a stream, one a trouble, one a gap of the last day. `streams` are
+    their time lines; `now` is in seconds since 1970."""
     beat = sensor["heartbeat"]
     heard = f"last seen {now - sensor['last_seen']:.0f} s ago" if sensor["last_seen"] else "never seen"
     yield f"sensor     {text.safe(sensor['name'])}: {', '.join((heard, *_told(beat)))}"
@@ -24,6 +28,8 @@ def lines(sensor: dict[str, Any], *, now: float) -> Iterator[str]:
         if count := _number(_mapping(beat.get("counters")).get(name)):
             yield f"  PROBLEM  {count} {why}"
     yield from _gaps(sensor["gaps"])
+    for each in streams:
+        yield from _coverage(each, colour)
 
 
 def _told(beat: dict[str, Any]) -> Iterator[str]:
@@ -49,6 +55,18 @@ def _stream(name: str, stream: dict[str, Any]) -> Iterator[str]:
     yield f"  stream   {name}: {behind}{counted}"
     if capture.get("problem"):
         yield f"  PROBLEM  {name}: {text.safe(str(capture['problem']))}"
+
+
+def _coverage(stream: dict[str, Any], colour: bool) -> Iterator[str]:
+    """The last day of a stream, and what of it was not seen. What is on its way is no gap yet."""
+    name = text.safe(stream["stream"])
+    yield f"  last 24h {name}: {coverage.summary(stream)}"
+    gaps = [gap for gap in stream["gaps"] if not gap["waiting"] and gap["state"] != "unknown"]
+    for gap in gaps[-_MOST_GAPS:]:
+        line = f"  GAP      {name}: {coverage.gap_words(gap)}"
+        yield f"{coverage.RED}{line}{coverage.PLAIN}" if colour else line
+    if more := len(gaps[:-_MOST_GAPS]) + stream["gaps_left_out"]:
+        yield f"  GAP      {name}: and {more} more: `hayrick coverage {text.safe(stream['sensor'])}/{name}` lists them"
 
 
 def _gaps(gaps: dict[str, list[tuple[int, int]]]) -> Iterator[str]:

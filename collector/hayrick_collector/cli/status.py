@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -35,11 +36,12 @@ def run(args: argparse.Namespace) -> int:
 
 async def _status(backend: Backend, args: argparse.Namespace) -> int:
     status = await backend.status()
-    print(json.dumps(status) if args.json else "\n".join(lines(status, now=time.time())))
+    red = sys.stdout.isatty()
+    print(json.dumps(status) if args.json else "\n".join(lines(status, now=time.time(), colour=red)))
     return 0
 
 
-def lines(status: dict[str, Any], *, now: float) -> Iterator[str]:
+def lines(status: dict[str, Any], *, now: float, colour: bool = False) -> Iterator[str]:
     """The status for people."""
     chunks, totals, disk = status["chunks"], status["totals"], status["disk"]
     yield f"chunks     {', '.join(f'{count} {state}' for state, count in chunks.items())}"
@@ -51,11 +53,20 @@ def lines(status: dict[str, Any], *, now: float) -> Iterator[str]:
     yield f"disk       {text.size(disk['free'])} free of {text.size(disk['total'])}"
     if status["anomalies"]:
         yield f"anomalies  {', '.join(f'{name} {count}' for name, count in list(status['anomalies'].items())[:10])}"
+    for taken in status.get("retention", ()):
+        yield f"retention  {_retention(taken)}"
     for sensor in status["sensors"]:
-        yield from sensors.lines(sensor, now=now)
+        streams = [each for each in status.get("coverage", ()) if each["sensor"] == sensor["name"]]
+        yield from sensors.lines(sensor, streams, now=now, colour=colour)
     for chunk in status["failed"]:
         name = text.safe(chunk["original_name"] or chunk["key"])
         yield f"FAILED     {name}: {text.safe(chunk['error'] or '')} ({chunk['attempts']} attempts, {chunk['key']})"
+
+
+def _retention(taken: dict[str, Any]) -> str:
+    what = "packets" if taken["what"] == "packets" else "sessions and packets"
+    span = f"{format_time(taken['first_ms'])[:-4]} to {format_time(taken['last_ms'])[:-4]}"
+    return f"{what} of {taken['chunks']} chunks removed ({taken['why']}), {text.size(taken['bytes'])}, {span} UTC"
 
 
 def _store(health: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -12,12 +13,15 @@ from hayrick_collector.api.errors import ApiError
 from hayrick_collector.api.models import (
     ChunkAnswer,
     ChunksAnswer,
+    CoverageAnswer,
     Document,
     FieldsAnswer,
     SensorsAnswer,
     UploadAnswer,
 )
-from hayrick_collector.api.routes import BackendDep, Limit
+from hayrick_collector.api.routes import BackendDep, Limit, SearchDep
+from hayrick_collector.coverage.answer import MOST_BUCKETS, MOST_GAPS
+from hayrick_collector.coverage.timeline import STATES
 from hayrick_collector.tags import check_tags
 
 router = APIRouter(tags=["collector"])
@@ -73,6 +77,24 @@ async def fields(backend: BackendDep) -> FieldsAnswer:
 async def status(backend: BackendDep) -> Document:
     """Chunks by state, backlog, sensors, totals, disk, anomalies."""
     return await backend.status()
+
+
+@router.get("/api/coverage")
+async def coverage(
+    backend: BackendDep,
+    asked: SearchDep,
+    sensor: Annotated[str, Query(max_length=64, description="empty: every sensor")] = "",
+    stream: Annotated[str, Query(max_length=64, description="empty: every stream")] = "",
+    buckets: Annotated[int, Query(ge=1, le=MOST_BUCKETS, description="most spans a stream")] = 200,
+    gaps: Annotated[int, Query(ge=0, le=MOST_GAPS, description="most gaps a stream, the last ones")] = 100,
+) -> CoverageAnswer:
+    """Which times of each stream are searchable, on their way, or missing, and why; by default of the last 24 hours.
+
+    Where a stream has more spans than `buckets`, stretches of equal length tell the worst state in each."""
+    stop_ms = time.time_ns() // 1_000_000 if asked.stop_ms is None else asked.stop_ms
+    start_ms = stop_ms - 86_400_000 if asked.start_ms is None else asked.start_ms
+    found = await backend.coverage(start_ms, stop_ms, sensor=sensor, stream=stream, buckets=buckets, gaps=gaps)
+    return CoverageAnswer(**found, meanings=STATES)
 
 
 @router.get("/healthz", response_class=PlainTextResponse)
