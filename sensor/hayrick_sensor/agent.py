@@ -31,6 +31,7 @@ from hayrick_sensor.journal import Journal
 from hayrick_sensor.layout import Layout
 from hayrick_sensor.links import open_link
 from hayrick_sensor.measure import Measure, measure
+from hayrick_sensor.packing import Packer
 from hayrick_sensor.records import Records, read_records
 from hayrick_sensor.report import build_report, free_bytes, write_status
 from hayrick_sensor.shipper import Limits, Shipper
@@ -39,6 +40,7 @@ from hayrick_sensor.spool import Spool
 log = logging.getLogger(__name__)
 SPACE_SECONDS = 5
 BLOCKS_QUEUED = 64
+ZSTD_SINCE = 2  # the wire version
 
 
 class Agent:
@@ -57,6 +59,7 @@ class Agent:
         limits = Limits(heartbeat_ms=settings.heartbeat_seconds * 1000)
         self.shipper = Shipper(settings.name, __version__, secrets.token_hex(8), limits=limits)
         self.link = open_link(settings)
+        self._packer = Packer()
         self.captures: dict[str, Capture] = {}
         self._spool_events: deque[spool.Event] = deque()
         self._examine: asyncio.Queue[spool.FileClosed] = asyncio.Queue()
@@ -289,11 +292,15 @@ class Agent:
         if entry is None:
             return
         try:
-            body = await asyncio.to_thread(self._payload, entry, command.offset, command.length)
+            encoding, body = await asyncio.to_thread(self._packed, entry, command)
         except (OSError, ValueError) as error:
             self._unreadable(entry, str(error)[:200])
             return
-        await self.link.send(wire.Block(command.key, command.offset, "raw", body))
+        await self.link.send(wire.Block(command.key, command.offset, encoding, body))
+
+    def _packed(self, entry: spool.Entry, command: ship.SendBlock) -> tuple[str, bytes]:
+        data = self._payload(entry, command.offset, command.length)
+        return self._packer.pack(command.key, data) if self.shipper.spoken >= ZSTD_SINCE else (wire.RAW, data)
 
     def _payload(self, entry: spool.Entry, offset: int, length: int) -> bytes:
         manifest = self.shipper.manifests.get(entry.key, entry.manifest)

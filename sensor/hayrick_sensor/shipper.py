@@ -218,8 +218,13 @@ class Shipper:
             newest = not any(flight.newest for flight in self.flying.values()) and len(self.waiting) > 1
             key = self.waiting.pop(-1 if newest else 0)[2]
             manifest = self.manifests[key]
+            offer = wire.Offer.of(manifest)
+            if wire.needs(offer) > self.spoken:
+                self.aside[key] = now_ms + self.limits.refused_ms
+                commands.append(ev.Complain(key, "version", "the collector is too old for session records: update it"))
+                continue
             self.flying[key] = Flight(manifest, now_ms, newest)
-            commands += [ev.Note(key, "offered"), ev.Send(wire.Offer.of(manifest))]
+            commands += [ev.Note(key, "offered"), ev.Send(offer)]
         return commands
 
     def _ask(self) -> list[ev.Command]:
@@ -227,7 +232,8 @@ class Shipper:
         keys = list(islice(self.landed, self.limits.asking_batch))
         for key in keys:
             self.landed[key] = self.landed.pop(key)
-        return [ev.Send(wire.Offer.of(self.manifests[key])) for key in keys]
+        offers = [wire.Offer.of(self.manifests[key]) for key in keys]
+        return [ev.Send(offer) for offer in offers if wire.needs(offer) <= self.spoken]
 
     # --- time -----------------------------------------------------------------------------------------------------
 

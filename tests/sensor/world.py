@@ -9,7 +9,10 @@ import hashlib
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 
+import zstandard
+
 from hayrick_collector.landing import events as land
+from hayrick_collector.landing.blocks import unpacked
 from hayrick_collector.landing.lander import Lander
 from hayrick_collector.landing.lander import Limits as LanderLimits
 from hayrick_collector.landing.sink import Known
@@ -18,6 +21,7 @@ from hayrick_common.chunk import Manifest
 from hayrick_sensor import shipper_events as ship
 from hayrick_sensor import spool_events as spool
 from hayrick_sensor.measure import Measure
+from hayrick_sensor.packing import Packer
 from hayrick_sensor.shipper import Shipper
 from hayrick_sensor.spool import Spool
 
@@ -72,6 +76,7 @@ class SensorSide:
         budgets = {STREAM: spool.Budget(self.ring_bytes)}
         self.spool = Spool("s", budgets, next_sequence={STREAM: self.next})
         self.shipper = Shipper("s", "test", f"boot{self.boots}")
+        self.packer = Packer()
         self.events: deque = deque()
         self.working = False
         live = [each for each in self.journal.values() if each.state not in (spool.PRUNED, spool.LOST)]
@@ -151,7 +156,8 @@ class SensorSide:
             entry = self.spool.entries.get(command.key)
             if entry and entry.path in self.chunks:
                 body = self.chunks[entry.path][command.offset : command.offset + command.length]
-                up.append(wire.Block(command.key, command.offset, "raw", body))
+                packed = self.packer.pack(command.key, body) if self.shipper.spoken > 1 else (wire.RAW, body)
+                up.append(wire.Block(command.key, command.offset, *packed))
             elif entry:
                 self.step(ship.Unreadable(command.key, "gone"))
         elif isinstance(command, ship.Beat):
@@ -239,6 +245,8 @@ class CollectorSide:
             assert any(isinstance(each, land.Failed) for each in self.pending)
             return
         self.parts[command.key] += command.data
+        if command.frame:
+            assert zstandard.ZstdDecompressor().decompress(command.frame) == command.data
 
     def finish(self, manifest: Manifest) -> None:
         data = self.parts.pop(manifest.key)
@@ -289,7 +297,7 @@ class World:
     def deliver_up(self) -> None:
         if self.wire.alive and self.wire.up:
             message = self.wire.up.popleft()
-            self.on_collector(lambda: self.collector.take(land.Arrived(self.wire.route, "s", message)))
+            self.on_collector(lambda: self.collector.take(land.Arrived(self.wire.route, "s", *unpacked(message))))
 
     def deliver_down(self) -> None:
         if self.wire.alive and self.wire.down:

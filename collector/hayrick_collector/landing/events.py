@@ -12,11 +12,15 @@ from hayrick_common.wire import Message
 
 @dataclass(frozen=True)
 class Arrived:
-    """A message came over the connection `route`, whose key belongs to `sensor`."""
+    """A message came over the connection `route`, whose key belongs to `sensor`.
+
+    A block's body is uncompressed here; `frame` is the zstd frame that it came in, if it did.
+    """
 
     route: bytes
     sensor: str
     message: Message
+    frame: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ class Write:
     key: str
     offset: int
     data: bytes = field(repr=False)
+    frame: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from hayrick_common.errors import WireError
 class Limits:
     """Bounds of one landing. Bytes, milliseconds, counts."""
 
-    block_bytes: int = 256 << 10
+    block_bytes: int = 512 << 10
     window_bytes: int = 2 << 20
     credit_bytes: int = 64 << 20
     transfers_per_sensor: int = 8
@@ -94,7 +94,7 @@ class Lander:
         if isinstance(message, wire.Offer):
             return self._offer(route, peer, message)
         if isinstance(message, wire.Block):
-            return self._block(route, message, now_ms)
+            return self._block(route, message, event.frame, now_ms)
         if isinstance(message, wire.Heartbeat):
             return self._heartbeat(route, peer, message, now_ms)
         if isinstance(message, wire.Gone):
@@ -177,15 +177,15 @@ class Lander:
             return [ev.Close(transfer.manifest)]
         return self._whole(transfer) or self._pump(now_ms)
 
-    def _block(self, route: bytes, block: wire.Block, now_ms: int) -> list[ev.Command]:
+    def _block(self, route: bytes, block: wire.Block, frame: bytes | None, now_ms: int) -> list[ev.Command]:
         transfer = self.transfers.get(block.key)
         if transfer is None or transfer.route != route or transfer.state != "receiving":
             return [ev.Count("stray_block")]
         end = block.offset + len(block.body)
-        if block.offset != transfer.received or end > transfer.granted or not block.body or block.encoding != "raw":
+        if block.offset != transfer.received or end > transfer.granted or not block.body:
             return [ev.Count("stray_block")]
         transfer.received, transfer.moved_ms, transfer.stalls = end, now_ms, 0
-        write = ev.Write(block.key, block.offset, block.body)
+        write = ev.Write(block.key, block.offset, block.body, frame)
         return [write, *(self._whole(transfer) or self._pump(now_ms))]
 
     def _whole(self, transfer: Transfer) -> list[ev.Command]:

@@ -16,6 +16,7 @@ import zmq.asyncio
 
 from hayrick_collector.archive.container import Form
 from hayrick_collector.landing import events as ev
+from hayrick_collector.landing.blocks import unpacked
 from hayrick_collector.landing.lander import Lander, Limits
 from hayrick_collector.landing.part import Part, already_named, discard
 from hayrick_collector.landing.sink import LandedSink
@@ -125,12 +126,12 @@ class Landing:
         route = frames[0].bytes
         sensor = _user_id(frames[-1])
         try:
-            message = wire.decode([frame.bytes for frame in frames[1:]])
+            message, packed = unpacked(wire.decode([frame.bytes for frame in frames[1:]]))
         except WireError as error:
             log.warning("sensor %s sent no message: %s", sensor, error)
             self._take(ev.Garbled(route, sensor, str(error)))
         else:
-            self._take(ev.Arrived(route, sensor, message))
+            self._take(ev.Arrived(route, sensor, message, packed))
 
     def _take(self, event: ev.Event) -> None:
         """Step the lander and carry out its commands; those may bring more events."""
@@ -182,7 +183,7 @@ class Landing:
 
     def _write(self, command: ev.Write) -> None:
         try:
-            self._parts[command.key].write(command.offset, command.data)
+            self._parts[command.key].write(command.offset, command.data, command.frame)
         except OSError as error:
             self._events.append(ev.Failed(command.key, f"collector cannot write: {error.strerror}"))
 
