@@ -37,7 +37,7 @@ class History:
         before = json.loads(row[0]) if row and row[0] else {}
         new = changes(before, report)
         db.executemany(
-            "INSERT OR REPLACE INTO launches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO launches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(sensor, *each.row()) for each in new.launches],
         )
         db.executemany(
@@ -47,7 +47,7 @@ class History:
             [(sensor, *each.row()) for each in new.drops],
         )
         db.executemany(
-            "INSERT OR REPLACE INTO lost VALUES (?, ?, ?, ?, ?, ?, ?)", [(sensor, *each.row()) for each in new.lost]
+            "INSERT OR REPLACE INTO lost VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(sensor, *each.row()) for each in new.lost]
         )
 
     def coverage(self, sensor: str, stream: str, start_ms: int, stop_ms: int, *, buckets: int, gaps: int) -> Document:

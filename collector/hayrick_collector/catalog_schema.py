@@ -115,7 +115,7 @@ CREATE TABLE retention (
 CREATE TABLE launches (
     sensor TEXT NOT NULL, stream TEXT NOT NULL, launch TEXT NOT NULL, started_ms INTEGER NOT NULL,
     stopped_ms INTEGER NOT NULL, captured INTEGER NOT NULL, received INTEGER NOT NULL, dropped INTEGER NOT NULL,
-    interface_dropped INTEGER NOT NULL, why TEXT NOT NULL, heard_ms INTEGER NOT NULL,
+    interface_dropped INTEGER NOT NULL, lost INTEGER NOT NULL, why TEXT NOT NULL, heard_ms INTEGER NOT NULL,
     PRIMARY KEY (sensor, stream, launch)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE drops (
@@ -124,8 +124,9 @@ CREATE TABLE drops (
     PRIMARY KEY (sensor, stream, minute)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE lost (
-    sensor TEXT NOT NULL, stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, packets INTEGER NOT NULL, PRIMARY KEY (sensor, stream, first)
+    sensor TEXT NOT NULL, stream TEXT NOT NULL, at_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL, chunks INTEGER NOT NULL, packets INTEGER NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (sensor, stream, at_ms, first_ms)
 ) STRICT, WITHOUT ROWID;
 """
 

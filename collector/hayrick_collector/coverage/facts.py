@@ -66,8 +66,12 @@ def layers(facts: Facts) -> Iterator[Layer]:
     for drop in facts.drops:
         yield Layer(drop.start_ms, drop.stop_ms, "dropped", _dropped(drop), 0, drop.dropped + drop.interface_dropped)
     for lost in facts.lost:
-        reason = f"chunks {_numbers(lost.first, lost.last)} were given up by the sensor"
-        yield Layer(lost.first_ms, lost.last_ms + 1, "lost", reason, lost.last - lost.first + 1, lost.packets)
+        reason = f"given up by the sensor: {lost.reason or 'its disk was full'}"
+        yield Layer(lost.first_ms, lost.last_ms + 1, "lost", reason, lost.chunks, lost.packets)
+    for each in facts.launches:
+        if each.lost and each.stopped_ms:
+            reason = "packets were still in the kernel when tcpdump ended"
+            yield Layer(each.stopped_ms - 1000, each.stopped_ms, "dropped", reason, 0, each.lost, estimated=True)
 
 
 def _piece(piece: Piece) -> Iterator[Layer]:
@@ -92,8 +96,7 @@ def _between(facts: Facts, before: Piece, after: Piece) -> Iterator[Layer]:
 
 
 def _hole(facts: Facts, start: int, stop: int, first: int, last: int) -> Layer:
-    given_up = sum(max(0, min(each.last, last) - max(each.first, first) + 1) for each in facts.lost)
-    missing = last - first + 1 - given_up
+    missing = last - first + 1 - _given_up(facts, start, stop)
     if missing <= 0:
         return Layer(start, stop, "quiet")
     if facts.backlog_chunks and 0 < facts.oldest_ms < stop:
@@ -134,12 +137,12 @@ def _end(facts: Facts) -> Iterator[Layer]:
         return
     start = last.stop_ms + 1 if last and last.start_ms else _first_launch(facts)
     heard = facts.now_ms if facts.now_ms - facts.heard_ms < SILENT_MS else facts.heard_ms
-    waiting = facts.next_sequence - 1 - facts.highest
+    waiting = max(facts.next_sequence - 1 - facts.highest, 0)
     if start and start < heard:
-        if facts.backlog_chunks and waiting > 0:
+        if facts.backlog_chunks and waiting:
             reason = f"chunks {_numbers(facts.highest + 1, facts.next_sequence - 1)} wait at the sensor"
             yield Layer(start, heard, "captured", reason, waiting, estimated=True)
-        elif facts.next_sequence and waiting > 0 and _unlost(facts, waiting):
+        elif waiting > _given_up(facts, start, heard):
             reason = f"chunks {_numbers(facts.highest + 1, facts.next_sequence - 1)} never arrived"
             yield Layer(start, heard, "missing", reason, waiting, estimated=True)
         else:
@@ -148,9 +151,9 @@ def _end(facts: Facts) -> Iterator[Layer]:
         yield Layer(max(heard, start), facts.now_ms, "silent", "the sensor is not heard from")
 
 
-def _unlost(facts: Facts, waiting: int) -> bool:
-    first, last = facts.highest + 1, facts.highest + waiting
-    return sum(max(0, min(each.last, last) - max(each.first, first) + 1) for each in facts.lost) < waiting
+def _given_up(facts: Facts, start: int, stop: int) -> int:
+    """Chunks between two times that the sensor says it has given up."""
+    return sum(each.chunks for each in facts.lost if start <= each.first_ms and each.last_ms <= stop)
 
 
 def _first_launch(facts: Facts) -> int:

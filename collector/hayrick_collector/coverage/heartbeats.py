@@ -18,7 +18,8 @@ _GREATEST = 2**62
 
 @dataclass(frozen=True)
 class Launch:
-    """One run of tcpdump. Epoch ms of the sensor's clock; `stopped_ms` is 0 while it runs; told at `heard_ms`."""
+    """One run of tcpdump. Epoch ms of the sensor's clock; `stopped_ms` is 0 while it runs; told at `heard_ms`.
+    `lost` packets were in the kernel when it ended."""
 
     stream: str
     launch: str
@@ -28,6 +29,7 @@ class Launch:
     received: int
     dropped: int
     interface_dropped: int
+    lost: int
     why: str
     heard_ms: int
 
@@ -52,14 +54,15 @@ class Drop:
 
 @dataclass(frozen=True)
 class Lost:
-    """Chunks `first` to `last` of a stream that the sensor gave up before they had landed."""
+    """Chunks that the sensor gave up, at `at_ms`, before they had landed, and the time they were of."""
 
     stream: str
-    first: int
-    last: int
+    at_ms: int
     first_ms: int
     last_ms: int
+    chunks: int
     packets: int
+    reason: str
 
     def row(self) -> tuple[Any, ...]:
         return astuple(self)
@@ -79,10 +82,10 @@ def changes(before: Mapping[str, Any], report: Mapping[str, Any]) -> Changes:
     found = Changes()
     now_ms = number(report.get("time_ms"))
     then_ms = number(before.get("time_ms"))
+    found.lost += _lost(report)
     for name, stream in list(mapping(report.get("streams")).items())[:MOST_STREAMS]:
         earlier = mapping(mapping(before.get("streams")).get(name))
         found.launches += _launches(str(name)[:64], mapping(stream), now_ms)
-        found.lost += _lost(str(name)[:64], mapping(stream))
         same = before.get("pid") == report.get("pid")
         dropped, interface = _dropped(earlier, mapping(stream), same_process=same)
         if (dropped or interface) and now_ms:
@@ -94,21 +97,23 @@ def changes(before: Mapping[str, Any], report: Mapping[str, Any]) -> Changes:
 def _launches(stream: str, report: Mapping[str, Any], heard_ms: int) -> Iterator[Launch]:
     for each in _entries(report, "launches"):
         launch = each.get("launch")
-        captured, received, dropped, interface = (
-            number(each.get(name)) for name in ("captured", "received", "dropped", "interface_dropped")
+        captured, received, dropped, interface, lost = (
+            number(each.get(name)) for name in ("captured", "received", "dropped", "interface_dropped", "lost")
         )
         started, stopped = number(each.get("started_ms")), number(each.get("stopped_ms"))
         if isinstance(launch, str | int) and started:
             name, why = str(launch)[:64], str(each.get("why") or "")[:200]
-            yield Launch(stream, name, started, stopped, captured, received, dropped, interface, why, heard_ms)
+            yield Launch(stream, name, started, stopped, captured, received, dropped, interface, lost, why, heard_ms)
 
 
-def _lost(stream: str, report: Mapping[str, Any]) -> Iterator[Lost]:
+def _lost(report: Mapping[str, Any]) -> Iterator[Lost]:
     for each in _entries(report, "lost"):
-        first, last = number(each.get("first")), number(each.get("last"))
-        span = (number(each.get("first_ms")), number(each.get("last_ms")))
-        if 0 < first <= last and span[0] <= span[1]:
-            yield Lost(stream, first, last, *span, number(each.get("packets")))
+        stream = each.get("stream")
+        at, first, last, chunks, packets = (
+            number(each.get(name)) for name in ("at_ms", "first_ms", "last_ms", "chunks", "packets")
+        )
+        if isinstance(stream, str) and 0 < first <= last:
+            yield Lost(stream[:64], at, first, last, chunks, packets, str(each.get("reason") or "")[:200])
 
 
 def _dropped(before: Mapping[str, Any], now: Mapping[str, Any], *, same_process: bool) -> tuple[int, int]:

@@ -50,7 +50,9 @@ def facts(read: Read, sensor: str, stream: str, start_ms: int, stop_ms: int, *, 
         pieces=list(_pieces(read, who, start_ms, stop_ms)),
         launches=_launches(read, who, start_ms, stop_ms),
         drops=[Drop(stream, *row) for row in read(_DROPS, (*who, start_ms, stop_ms))],
-        lost=[Lost(stream, *row) for row in read(_LOST, (*who, start_ms, stop_ms))],
+        lost=[
+            Lost(stream, *row) for row in read(_LOST, (*who, start_ms - _LONGEST_CHUNK_MS, stop_ms + _LONGEST_CHUNK_MS))
+        ],
         highest=highest[0][0] if highest else 0,
         heard_ms=round((seen[0][0] or 0) * 1000) + skew if mine else 0,
         next_sequence=number(mine.get("next_sequence")),
@@ -61,10 +63,10 @@ def facts(read: Read, sensor: str, stream: str, start_ms: int, stop_ms: int, *, 
 
 _DROPS = """SELECT minute, start_ms, stop_ms, dropped, interface_dropped FROM drops WHERE sensor = ?1 AND stream = ?2
 AND minute BETWEEN ?3 / 60000 - 1 AND ?4 / 60000 + 1440 AND stop_ms > ?3 AND start_ms < ?4 ORDER BY minute"""
-_LOST = """SELECT first, last, first_ms, last_ms, packets FROM lost
-WHERE sensor = ?1 AND stream = ?2 AND last_ms >= ?3 AND first_ms < ?4 ORDER BY first"""
-_LAUNCHES = """SELECT launch, started_ms, stopped_ms, captured, received, dropped, interface_dropped, why, heard_ms
-FROM launches WHERE sensor = ? AND stream = ? ORDER BY started_ms"""
+_LOST = """SELECT at_ms, first_ms, last_ms, chunks, packets, reason FROM lost
+WHERE sensor = ?1 AND stream = ?2 AND last_ms >= ?3 AND first_ms < ?4 ORDER BY first_ms"""
+_LAUNCHES = """SELECT launch, started_ms, stopped_ms, captured, received, dropped, interface_dropped, lost, why,
+heard_ms FROM launches WHERE sensor = ? AND stream = ? ORDER BY started_ms"""
 
 
 def _launches(read: Read, who: tuple[str, str], start_ms: int, stop_ms: int) -> list[Launch]:

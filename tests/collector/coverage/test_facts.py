@@ -20,7 +20,7 @@ def piece(number: int, state: str = "indexed", *, gap_ms: int = 0) -> Piece:
 
 def launch(name: str, started: int, stopped: int, why: str = "", heard: int = 0) -> Launch:
     at = [START + each if each else 0 for each in (stopped, heard)]
-    return Launch("eth0", name, START + started, at[0], 0, 0, 0, 0, why, at[1])
+    return Launch("eth0", name, START + started, at[0], 0, 0, 0, 0, 0, why, at[1])
 
 
 def facts(*pieces: Piece, now: int, **more: object) -> Facts:
@@ -57,7 +57,7 @@ def test_number_that_waits_at_the_sensor_is_not_told_as_lost() -> None:
 
 
 def test_chunk_that_the_sensor_gave_up_is_told_with_its_own_time() -> None:
-    lost = Lost("eth0", 2, 2, START + MINUTE, START + MINUTE + 59 * S, 77)
+    lost = Lost("eth0", START + 4 * MINUTE, START + MINUTE, START + MINUTE + 59 * S, 1, 77, "disk full")
     known = facts(piece(1), piece(3), now=5 * MINUTE, lost=[lost])
     (gap,) = answer(known, START, START + 3 * MINUTE - S, buckets=100)["gaps"]
     assert (gap["state"], gap["packets"], gap["start_ms"] - START) == ("lost", 77, MINUTE)

@@ -46,16 +46,16 @@ def test_launches_and_losses_are_taken_as_they_are_told() -> None:
     beat["streams"]["eth0"]["launches"] = [
         {"launch": 3, "started_ms": 10, "stopped_ms": 0, "captured": 9, "dropped": 2, "why": "x" * 999}
     ]
-    beat["streams"]["eth0"]["lost"] = [{"first": 4, "last": 6, "first_ms": 1, "last_ms": 9, "packets": 30}]
+    beat["lost"] = [{"at_ms": 12, "stream": "eth0", "chunks": 3, "packets": 30, "first_ms": 1, "last_ms": 9}]
     found = changes({}, beat)
     assert [(each.launch, each.started_ms, each.captured, len(each.why)) for each in found.launches] == [
         ("3", 10, 9, 200)
     ]
-    assert [(each.first, each.last, each.packets) for each in found.lost] == [(4, 6, 30)]
+    assert [(each.at_ms, each.chunks, each.packets) for each in found.lost] == [(12, 3, 30)]
 
 
 @settings(max_examples=40, deadline=None)
 @given(ODD, ODD)
 def test_nothing_that_a_sensor_sends_can_raise(before: Any, now: Any) -> None:
     changes({"streams": {"eth0": before}}, {"time_ms": 70_000, "streams": {"eth0": now}})
-    changes({"streams": before}, {"time_ms": now, "streams": now})
+    changes({"streams": before}, {"lost": now, "time_ms": now, "streams": now})
