@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
 import time
@@ -27,18 +28,23 @@ from hayrick_sensor.blocks import read_block
 from hayrick_sensor.capture import Capture
 from hayrick_sensor.closings import FolderClosings
 from hayrick_sensor.config import MEGABYTE, SensorSettings, StreamSettings
-from hayrick_sensor.journal import Journal
+from hayrick_sensor.examine import examine
+from hayrick_sensor.launches import Launch
 from hayrick_sensor.layout import Layout
 from hayrick_sensor.links import open_link
-from hayrick_sensor.measure import Measure, measure
 from hayrick_sensor.packing import Packer
 from hayrick_sensor.records import Records, read_records
+from hayrick_sensor.recover import open_journal
 from hayrick_sensor.report import build_report, free_bytes, write_status
+from hayrick_sensor.room import Room
 from hayrick_sensor.shipper import Limits, Shipper
 from hayrick_sensor.spool import Spool
 
 log = logging.getLogger(__name__)
 SPACE_SECONDS = 5
+HOUR_MS = 3_600_000
+FORGET_SECONDS = 3_600
+ROWS_KEPT_MS = 30 * 24 * HOUR_MS
 BLOCKS_QUEUED = 64
 ZSTD_SINCE = 2  # the wire version
 
@@ -50,7 +56,7 @@ class Agent:
         self.settings = settings
         self.layout = Layout(settings.spool)
         self.layout.make([each.name for each in settings.streams])
-        self.journal = Journal(self.layout.journal, settings.name)
+        self.journal = open_journal(self.layout, settings.name, [each.name for each in settings.streams])
         self.counters: Counter[str] = Counter()
         self.complaints: dict[str, str] = {}
         self.clock: ship.Clock | None = None
@@ -64,12 +70,15 @@ class Agent:
         self._spool_events: deque[spool.Event] = deque()
         self._examine: asyncio.Queue[spool.FileClosed] = asyncio.Queue()
         self._outgoing: asyncio.Queue[ship.Command] = asyncio.Queue()
+        self._room = Room(self.layout.reserve, self._give_up)
         self._stopping = asyncio.Event()
         self._working = False
 
     def _make_spool(self) -> Spool:
         budgets = {
-            each.name: spool.Budget(each.ring_megabytes * MEGABYTE, not each.adopted, not each.adopted or each.delete)
+            each.name: spool.Budget(
+                each.ring_megabytes * MEGABYTE, each.owned, each.owned or each.delete, each.ring_hours * HOUR_MS
+            )
             for each in self.settings.streams
         }
         floor = self.settings.keep_free_megabytes * MEGABYTE
@@ -119,6 +128,7 @@ class Agent:
 
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler()
+        scheduler.add_job(self._forget, "interval", seconds=FORGET_SECONDS)
         scheduler.add_job(self._look_at_space, "interval", seconds=SPACE_SECONDS)
         scheduler.add_job(
             self._write_status, "interval", seconds=SPACE_SECONDS, next_run_time=datetime.now(timezone.utc)
@@ -127,7 +137,15 @@ class Agent:
         return scheduler
 
     async def _look_at_space(self) -> None:
-        self._take(spool.Space(free_bytes(self.layout.root)))
+        self._take(spool.Space(free_bytes(self.layout.root), _epoch_ms()))
+        self._room.restore()
+
+    async def _forget(self) -> None:
+        """Rows of chunks long gone go, except where the foreign file may yet be found again."""
+        for stream, source, stamp in self.journal.foreign():
+            if await asyncio.to_thread(_stamp, Path(source)) != stamp:
+                self._room.write(functools.partial(self.journal.forget_taken, stream, source, stamp))
+        self._room.write(lambda: self.journal.forget(_epoch_ms() - ROWS_KEPT_MS))
 
     async def _write_status(self) -> None:
         write_status(self.layout.status, build_report(self))
@@ -136,6 +154,8 @@ class Agent:
 
     async def _stream(self, stream: StreamSettings) -> None:
         if stream.folder:
+            for copy in self.layout.open_folder(stream.name).glob("*.copy"):  # made, but not yet in the journal
+                self._take(spool.FileClosed(stream.name, str(copy), copy.stem))
             watch = ClosedFiles(stream.folder, stream.pattern, FolderClosings)
             await self._watch(stream, watch)
             return
@@ -143,7 +163,7 @@ class Agent:
         watch = ClosedFiles(folder, "*.pcap*", FolderClosings)
         cuts = pieces.ends(self.journal.sources(stream.name))
         last = next(iter(self.journal.launches(stream.name, 1)), None)
-        capture = Capture(stream, folder, self.layout.run, watch.look, self.journal.note_launch, last, cuts)
+        capture = Capture(stream, folder, self.layout.run, watch.look, self._note_launch, last, cuts)
         self.captures[stream.name] = capture
         capturing = asyncio.ensure_future(capture.run())
         try:
@@ -154,7 +174,12 @@ class Agent:
     async def _watch(self, stream: StreamSettings, watch: ClosedFiles) -> None:
         async for path in watch.closed():
             capture = self.captures.get(stream.name)
-            if capture and await capture.claims(path):
+            try:
+                if capture and await capture.claims(path):
+                    continue
+            except OSError as error:  # a full disk: it comes again when the folder is next looked through
+                log.warning("%s: %s", path, error)
+                await self._look_at_space()
                 continue
             with contextlib.suppress(FileNotFoundError):
                 source = str(path) if stream.adopted else path.name
@@ -165,10 +190,17 @@ class Agent:
         """One file at a time, so that measuring never takes more than one core."""
         while True:
             event = await self._examine.get()
-            path = self.layout.source(event.stream, event.source)
-            found, closed_ms = await asyncio.to_thread(_measure, path)
-            gap_ms = self._gap(event.stream, event.source)
-            self._take(spool.Measured(event.stream, event.source, event.stamp, found, closed_ms, gap_ms))
+            owned = self.spool.budgets[event.stream].owned
+            found: spool.Event
+            try:
+                found = await asyncio.to_thread(examine, self.layout, event, owned)
+            except OSError as error:  # it comes again when the folder is next looked through
+                log.warning("%s: %s", event.source, error)
+                self.counters["unreadable_files"] += 1
+                found = spool.Measured(event.stream, event.source, event.stamp, None, 0)
+            if isinstance(found, spool.Measured):
+                found = replace(found, gap_ms=self._gap(event.stream, event.source))
+            self._take(found)
 
     def _gap(self, stream: str, source: str) -> int:
         return self.journal.gap_before(stream, tcpdump.launch_of(source))
@@ -190,14 +222,10 @@ class Agent:
     def _carry_out(self, command: spool.Command) -> None:
         if isinstance(command, spool.Examine):
             self._examine.put_nowait(command.event)
-        elif isinstance(command, spool.Record):
-            self.journal.record(command.entry)
         elif isinstance(command, spool.Settle):
             self._settle(command.entry)
         elif isinstance(command, spool.Ship):
             self._ready_to_ship(command.entry)
-        elif isinstance(command, spool.Mark):
-            self.journal.mark(command.key, command.state, _epoch_ms(), command.note)
         elif isinstance(command, spool.Withdraw):
             self._step(ship.Withdrawn(command.key))
             self.records.forget(command.key)
@@ -206,6 +234,22 @@ class Agent:
         elif isinstance(command, spool.Discard):
             remove(self.layout.source(command.stream, command.source))
         else:
+            self._room.write(lambda: self._note(command))
+
+    def _note(self, command: spool.Command) -> None:
+        """Write to the journal."""
+        if isinstance(command, spool.Record):
+            self.journal.record(command.entry)
+        elif isinstance(command, spool.Mark):
+            self.journal.mark(command.key, command.state, _epoch_ms(), command.note)
+        elif isinstance(command, spool.Raise):
+            self.journal.raise_next(command.stream, command.next)
+        elif isinstance(command, spool.Renumber):
+            self.journal.renumber(command.key, command.entry)
+        elif isinstance(command, spool.Lose):
+            c = command
+            self.journal.lose(c.stream, c.packets, c.first_ms, c.last_ms, c.reason, _epoch_ms())
+        elif isinstance(command, spool.Count):
             self.journal.count(command.name, command.amount)
 
     def _ready_to_ship(self, entry: spool.Entry) -> None:
@@ -214,8 +258,21 @@ class Agent:
         else:
             self._step(ship.Added(entry.manifest, entry.state == spool.LANDED))
 
+    def _note_launch(self, launch: Launch) -> None:
+        self._room.write(lambda: self.journal.note_launch(launch))
+
+    def _give_up(self) -> bool:
+        """The disk is full and the journal cannot even be told: the file goes that retention would take first."""
+        for entry in self.spool.expendable():
+            path = self.layout.file(entry)
+            if path.is_file():
+                remove(path)
+                self._spool_events.append(spool.Missing(entry.key, "the disk was full"))
+                return True
+        return False
+
     def _settle(self, entry: spool.Entry) -> None:
-        if not self.layout.settle(entry):
+        if not self._room.write(lambda: self.layout.settle(entry)):
             self._take(spool.Missing(entry.key, "its file has vanished from the sensor"))
 
     # --- shipper's commands ---------------------------------------------------------------------------------------
@@ -223,6 +280,9 @@ class Agent:
     async def _ship(self) -> None:
         async for event in self.link.events():
             self._step(event)
+            if isinstance(event, ship.Got) and isinstance(event.message, wire.Welcome):
+                for stream, number in event.message.next.items():
+                    self._take(spool.Floor(stream, number))
 
     def _step(self, event: ship.Event) -> None:
         now_ms = time.monotonic_ns() // 1_000_000
@@ -256,6 +316,8 @@ class Agent:
         elif isinstance(command, ship.Complain):
             log.warning("collector refuses %s: %s", command.key or "this sensor", command.reason)
             self.complaints[command.code] = command.reason
+            if command.code == "conflict":
+                self._take(spool.Conflict(command.key))
         elif isinstance(command, ship.Clock):
             self.clock = command
             self.complaints.clear()
@@ -319,13 +381,11 @@ class Agent:
         self.records.want(replace(entry, state=spool.CLOSED))
 
 
-def _measure(path: Path) -> tuple[Measure | None, int]:
-    """The measure, and when the file was last written (epoch milliseconds); no measure if it has vanished."""
+def _stamp(path: Path) -> str:
     try:
-        closed_ms = path.stat().st_mtime_ns // 1_000_000
-        return measure(path), closed_ms
-    except FileNotFoundError:
-        return None, 0
+        return stamp_of(path.lstat())
+    except OSError:
+        return ""
 
 
 def _epoch_ms() -> int:

@@ -95,13 +95,15 @@ class StreamSettings:
     interface: str = setting("", about="interface that tcpdump listens on")
     folder: Path | None = setting(None, about="or a folder whose closed captures are adopted")
     pattern: str = setting("*.pcap*", about="which files of an adopted folder are captures")
-    delete: bool = setting(False, about="whether an adopted folder's files are ours to delete once received")
+    keep: Literal["copy", "place"] = setting("copy", about="adopted files: copied once closed, or left where they are")
+    delete: bool = setting(False, about="keep = 'place': whether adopted files are ours to delete once received")
     filter: str = setting("", about="BPF filter")
     snaplen: int = setting(262_144, about="bytes kept of each packet", minimum=64, maximum=262_144)
     rotate_seconds: int = setting(60, about="a chunk is closed after this time", minimum=1, maximum=86_400)
     rotate_megabytes: int = setting(100, about="or at this size; 0 for no limit", minimum=0, maximum=32_000)
     quiet_seconds: int = setting(0, about="on a quiet link, closed this much later; 0 for automatic", minimum=0)
     ring_megabytes: int = setting(2_000, about="kept on this host, what was received goes first", minimum=1)
+    ring_hours: int = setting(0, about="and not longer than this; 0 for no limit", minimum=0)
     ship: Literal["packets", "records"] = setting(
         "packets", about="what travels: packets, or only the sessions decoded here (needs hayrick[flow])"
     )
@@ -114,6 +116,8 @@ class StreamSettings:
             raise ValueError(f"the name {IMPORT_STREAM!r} is reserved")
         if bool(self.interface) == bool(self.folder):
             raise ValueError("give either interface or folder")
+        if self.delete and self.keep != "place":
+            raise ValueError("delete = true goes with keep = 'place': a copy leaves the original alone")
         if self.interface and self.ring_megabytes < 2 * self.rotate_megabytes:
             raise ValueError("ring_megabytes must be at least twice rotate_megabytes")
         for argument in self.extra:
@@ -124,6 +128,11 @@ class StreamSettings:
     def adopted(self) -> bool:
         """True where somebody else's tcpdump writes the files."""
         return self.folder is not None
+
+    @property
+    def owned(self) -> bool:
+        """True where chunks' files are ours to rename and to delete."""
+        return not self.adopted or self.keep == "copy"
 
     @property
     def quiet_grace(self) -> float:

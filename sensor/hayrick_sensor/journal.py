@@ -58,6 +58,10 @@ class Journal:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            self._db.close()
+            raise sqlite3.DatabaseError(found)
         self.renewed = version == 0
         if version == 0:
             self._db.executescript(f"BEGIN; {SCHEMA} {SCHEMA_2} COMMIT;")
@@ -95,10 +99,22 @@ class Journal:
         """The chunk has come to `state` (one of the schema's, but not back to closed)."""
         if state not in ("offered", "landed", "indexed", "pruned", "lost"):
             raise ValueError(f"no such state: {state}")
-        self._db.execute(
-            f"UPDATE chunks SET state = ?, {state}_ms = ?, note = coalesce(nullif(?, ''), note) WHERE key = ?",  # noqa: S608
-            (state, now_ms, note, key),
-        )
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(
+                f"UPDATE chunks SET state = ?, {state}_ms = ?, note = coalesce(nullif(?, ''), note) WHERE key = ?",  # noqa: S608
+                (state, now_ms, note, key),
+            )
+            if state == "lost":
+                self._lose(key, now_ms, note)
+
+    def _lose(self, key: str, now_ms: int, note: str) -> None:
+        stream, packets, first, last = self._db.execute(
+            "SELECT stream, packets, first_ms, last_ms FROM chunks WHERE key = ?", (key,)
+        ).fetchone()
+        self.count("lost_chunks")
+        self.count("lost_packets", packets)
+        self._add_loss(stream, packets, first, last, note, now_ms)
 
     def note(self, key: str, note: str) -> None:
         """Remember why the collector will not have the chunk."""
@@ -138,14 +154,16 @@ class Journal:
         """Something that was captured is gone for ever; `packets` is 0 where nobody knows."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(
-                "INSERT INTO losses (at_ms, stream, chunks, packets, first_ms, last_ms, reason)"
-                " VALUES (?, ?, 1, ?, ?, ?, ?)",
-                (at_ms, stream, packets, first_ms, last_ms, reason),
-            )
-            self._db.execute(
-                "DELETE FROM losses WHERE id <= (SELECT max(id) FROM losses) - ?", (LOSSES_KEPT,)
-            )  # the counters keep the sums
+            self._add_loss(stream, packets, first_ms, last_ms, reason, at_ms)
+
+    def _add_loss(self, stream: str, packets: int, first_ms: int, last_ms: int, reason: str, at_ms: int) -> None:
+        self._db.execute(
+            "INSERT INTO losses (at_ms, stream, chunks, packets, first_ms, last_ms, reason)"
+            " VALUES (?, ?, 1, ?, ?, ?, ?)",
+            (at_ms, stream, packets, first_ms, last_ms, reason),
+        )
+        old = "DELETE FROM losses WHERE id <= (SELECT max(id) FROM losses) - ?"
+        self._db.execute(old, (LOSSES_KEPT,))  # the counters keep the sums
 
     def losses(self, most: int = 32) -> list[dict[str, int | str]]:
         """The newest losses, oldest first: at_ms, stream, chunks, packets, first_ms, last_ms, reason."""
@@ -161,9 +179,17 @@ class Journal:
         )
         return [self._entry(row) for row in rows]
 
-    def taken(self) -> set[tuple[str, str, str]]:
-        """(stream, source, stamp) of every chunk that was taken from a folder that is not ours."""
-        return set(self._db.execute("SELECT stream, source, stamp FROM chunks WHERE stamp <> ''"))
+    def taken(self) -> set[tuple[str, str]]:
+        """(stream, stamp) of every chunk that was taken from a folder that is not ours and may be found again."""
+        return set(self._db.execute("SELECT stream, stamp FROM chunks WHERE stamp <> ''"))
+
+    def foreign(self) -> list[tuple[str, str, str]]:
+        """(stream, source, stamp) of those of them that are gone from here."""
+        return list(
+            self._db.execute(
+                "SELECT stream, source, stamp FROM chunks WHERE stamp <> '' AND state IN ('pruned', 'lost')"
+            )
+        )
 
     def sources(self, stream: str) -> list[str]:
         """The names of the files that the stream's chunks came from."""

@@ -1,19 +1,23 @@
 """Where a sensor keeps what: the spool folder's names, and the renames and removals in it.
 
-journal.sqlite   lock   status.json   keys/sensor.{secret,public}   run/STREAM.{pid,stderr}
+journal.sqlite   lock   status.json   reserve   keys/sensor.{secret,public}   run/STREAM.{pid,stderr}
 open/STREAM/LAUNCH-SECONDS.pcap[N]      tcpdump's own, being written or just closed
+open/STREAM/STAMP.copy                  copied from a foreign folder
 chunks/STREAM/SEQUENCE-SHA16.pcap       closed, measured, in the journal
 records/STREAM/SEQUENCE-SHA16.records   its sessions, where the stream ships those
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hayrick_common.files import commit_rename, make_folder, remove
 from hayrick_sensor.spool_events import Entry
+
+CHUNK_FILE = re.compile(r"(\d{10})-([0-9a-f]{16})\.pcap")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Layout:
     def lock(self) -> Path:
         """Held (flock) by the one sensor that works here."""
         return self.root / "lock"
+
+    @property
+    def reserve(self) -> Path:
+        """Room that is given up when the disk is full, so that the journal can be written."""
+        return self.root / "reserve"
 
     @property
     def status(self) -> Path:
@@ -71,11 +80,32 @@ class Layout:
         final = self.file(entry)
         if final.is_file():
             return True
-        source = self.source(entry.manifest.chunk.stream, entry.source)
-        if not entry.owned or not source.is_file():
+        source = self._unsettled(entry) if entry.owned else None
+        if source is None:
             return False
         commit_rename(source, final)
         return True
+
+    def _unsettled(self, entry: Entry) -> Path | None:
+        """The owned chunk's file under an earlier name: as it was closed or copied, or with another number."""
+        chunk = entry.manifest.chunk
+        first = self.copy(chunk.stream, entry.stamp) if entry.stamp else self.source(chunk.stream, entry.source)
+        if first.is_file():
+            return first
+        return next((self.root / "chunks" / chunk.stream).glob(f"*-{chunk.sha256[:16]}.pcap"), None)
+
+    def copy(self, stream: str, stamp: str) -> Path:
+        """Our copy of a foreign file."""
+        return self.open_folder(stream) / f"{stamp}.copy"
+
+    def chunk_files(self, stream: str) -> dict[int, Path]:
+        """The stream's chunk files by number, whatever the journal says."""
+        found = {}
+        for path in sorted((self.root / "chunks" / stream).iterdir()):
+            match = CHUNK_FILE.fullmatch(path.name)
+            if match:
+                found[int(match[1])] = path
+        return found
 
     def chunk(self, path: str) -> Path:
         """A chunk's file: `path` is relative to chunks/, or an adopted file's whole path."""

@@ -20,19 +20,25 @@ from hayrick_sensor.spool_events import (
     PRUNED,
     Budget,
     Command,
+    Conflict,
     Count,
     Discard,
     Entry,
     Event,
     Examine,
     FileClosed,
+    Floor,
+    Lose,
     Mark,
     Measured,
     Missing,
     Offered,
+    Overrun,
+    Raise,
     Received,
     Record,
     Remove,
+    Renumber,
     Settle,
     Ship,
     Space,
@@ -51,8 +57,10 @@ class Spool:
     keep_free_bytes: int = 0
     next_sequence: dict[str, int] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
-    measuring: set[tuple[str, str, str]] = field(default_factory=set)
-    taken: set[tuple[str, str, str]] = field(default_factory=set)
+    measuring: set[tuple[str, str]] = field(default_factory=set)
+    taken: set[tuple[str, str]] = field(default_factory=set)
+    floors: dict[str, int] = field(default_factory=dict)
+    conflicts: set[str] = field(default_factory=set)
 
     def restore(self, entries: Iterable[Entry]) -> list[Command]:
         """Take up what the journal holds: names are settled and unfinished chunks shipped again."""
@@ -70,26 +78,33 @@ class Spool:
         return commands
 
     def _file_closed(self, event: FileClosed) -> list[Command]:
-        identity = (event.stream, event.source, event.stamp)
+        identity = _identity(event)
         if identity in self.measuring or identity in self.taken or event.stream not in self.budgets:
             return []
         self.measuring.add(identity)
         return [Examine(event)]
 
     def _measured(self, event: Measured) -> list[Command]:
-        identity = (event.stream, event.source, event.stamp)
+        identity = _identity(event)
         self.measuring.discard(identity)
         budget, found = self.budgets[event.stream], event.measure
         if found is None:
             return []
-        if not budget.owned:
+        if event.stamp:
             self.taken.add(identity)
         if found.empty:
-            removal: list[Command] = [Discard(event.stream, event.source)] if budget.owned else []
+            removal: list[Command] = [] if event.stamp else [Discard(event.stream, event.source)]
             return [Count("empty_files"), *removal]
-        if found.problem and not budget.owned:
+        if found.problem and event.stamp:
             return [Count("not_captures")]
         return self._keep(event, found, budget)
+
+    def _overrun(self, event: Overrun) -> list[Command]:
+        identity = _identity(event)
+        self.measuring.discard(identity)
+        self.taken.add(identity)
+        reason = "written again by its owner before it was read"
+        return [Count("overrun_files"), Lose(event.stream, 0, event.first_ms, event.last_ms, reason)]
 
     def _keep(self, event: Measured, found: Measure, budget: Budget) -> list[Command]:
         sequence = self.next_sequence.get(event.stream, 1)
@@ -131,12 +146,58 @@ class Spool:
     def _space(self, event: Space) -> list[Command]:
         lacking = self.keep_free_bytes - event.free_bytes
         commands: list[Command] = []
-        for entry in self._expendable(self.entries.values()) if lacking > 0 else []:
+        for entry in self._expendable(self._old(event.now_ms)):
+            lacking -= entry.manifest.size
+            commands += self._drop(entry, "it was older than ring_hours")
+        for entry in self.expendable() if lacking > 0 else []:
             if lacking <= 0:
                 break
             lacking -= entry.manifest.size
             commands += self._drop(entry, "the disk was full")
         return commands
+
+    def _old(self, now_ms: int) -> list[Entry]:
+        found = []
+        for entry in self.entries.values():
+            limit = self.budgets[entry.manifest.chunk.stream].ring_ms
+            if limit and entry.manifest.closed_ms < now_ms - limit:
+                found.append(entry)
+        return found
+
+    def _floor(self, event: Floor) -> list[Command]:
+        stream = event.stream
+        if stream not in self.budgets or event.next <= self.floors.get(stream, 1):
+            return []
+        self.floors[stream] = event.next
+        commands: list[Command] = []
+        if self.next_sequence.get(stream, 1) < event.next:
+            self.next_sequence[stream] = event.next
+            commands.append(Raise(stream, event.next))
+        for key in sorted(self.conflicts):
+            commands += self._renumber(key)
+        return commands
+
+    def _conflict(self, event: Conflict) -> list[Command]:
+        self.conflicts.add(event.key)
+        return self._renumber(event.key)
+
+    def _renumber(self, key: str) -> list[Command]:
+        """Give a chunk whose number the collector has for another one a number that nobody has."""
+        entry = self.entries.get(key)
+        if entry is None or entry.state not in (CLOSED, OFFERED):
+            self.conflicts.discard(key)
+            return []
+        old = entry.manifest.chunk
+        if old.sequence >= self.floors.get(old.stream, 1):
+            return []
+        self.conflicts.discard(key)
+        chunk = replace(old, sequence=self.next_sequence.get(old.stream, 1))
+        self.next_sequence[old.stream] = chunk.sequence + 1
+        path = f"{old.stream}/{chunk.file_name}" if entry.owned else entry.path
+        fresh = replace(entry, manifest=replace(entry.manifest, chunk=chunk), path=path, state=CLOSED)
+        del self.entries[key]
+        self.entries[fresh.key] = fresh
+        return [Withdraw(key), Renumber(key, fresh), Settle(fresh), Count("renumbered_chunks"), Ship(fresh)]
 
     def _fit(self, stream: str) -> list[Command]:
         """Bring the stream's ring under its budget; its newest chunk stays in any case."""
@@ -150,6 +211,10 @@ class Spool:
             commands += self._drop(entry, "the ring was full")
         return commands
 
+    def expendable(self) -> list[Entry]:
+        """All chunks that may be deleted, in the order in which they go."""
+        return self._expendable(self.entries.values())
+
     def _expendable(self, entries: Iterable[Entry]) -> list[Entry]:
         """Oldest indexed first, then landed, and last those that nobody else has."""
         may = [each for each in entries if self.budgets[each.manifest.chunk.stream].delete]
@@ -159,8 +224,6 @@ class Spool:
         del self.entries[entry.key]
         lost = entry.state in (CLOSED, OFFERED)
         commands: list[Command] = [Mark(entry.key, LOST if lost else PRUNED, reason), Withdraw(entry.key)]
-        if lost:
-            commands += [Count("lost_chunks"), Count("lost_packets", entry.manifest.packets)]
         if self.budgets[entry.manifest.chunk.stream].delete:
             commands.append(Remove(entry.path))
         return commands
@@ -172,4 +235,12 @@ class Spool:
         Offered: _offered,
         Missing: _missing,
         Space: _space,
+        Overrun: _overrun,
+        Floor: _floor,
+        Conflict: _conflict,
     }
+
+
+def _identity(event: FileClosed | Measured | Overrun) -> tuple[str, str]:
+    """Names a closed file: ours by its name, a foreign one by its stamp: that may be renamed, or written again."""
+    return event.stream, event.stamp or event.source

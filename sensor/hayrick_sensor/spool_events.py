@@ -13,7 +13,7 @@ CLOSED, OFFERED, LANDED, INDEXED, PRUNED, LOST = "closed", "offered", "landed", 
 
 @dataclass(frozen=True)
 class Entry:
-    """A chunk on this host. `source` is the file it came from, with its `stamp`; `path` is where it lies now.
+    """A chunk on this host. `source` is the file it came from, `path` where it lies now. A foreign file has a `stamp`.
 
     `owned` files are ours to rename and delete; others stay where they are.
     """
@@ -33,16 +33,20 @@ class Entry:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a stream may keep: `ring_bytes` on disk. `owned`: we rename its files. `delete`: we may delete them."""
+    """What a stream may keep: `ring_bytes` on disk, and none longer than `ring_ms` (0: no limit).
+
+    `owned`: chunks' files are ours, written for us or copied by us. `delete`: we may delete them.
+    """
 
     ring_bytes: int
     owned: bool = True
     delete: bool = True
+    ring_ms: int = 0
 
 
 @dataclass(frozen=True)
 class FileClosed:
-    """Nobody writes to `source` any more. `stamp` changes when its bytes do. Safe to repeat."""
+    """Nobody writes to `source` any more. A foreign file has a `stamp` that changes with its bytes. Repeatable."""
 
     stream: str
     source: str
@@ -60,6 +64,17 @@ class Measured:
     measure: Measure | None
     closed_ms: int
     gap_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Overrun:
+    """Answers `Examine`: somebody wrote to the foreign file again before it was read. Times are 0 where unknown."""
+
+    stream: str
+    source: str
+    stamp: str
+    first_ms: int = 0
+    last_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,9 +102,25 @@ class Missing:
 
 @dataclass(frozen=True)
 class Space:
-    """`free_bytes` of disk are left."""
+    """`free_bytes` of disk are left, and it is `now_ms` (0: no chunk is looked at for its age)."""
 
     free_bytes: int
+    now_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The collector has had all numbers below `next`: those we give begin there. Our journal may have been lost."""
+
+    stream: str
+    next: int
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """The collector has other bytes under the chunk's number."""
+
+    key: str
 
 
 @dataclass(frozen=True)
@@ -122,11 +153,38 @@ class Ship:
 
 @dataclass(frozen=True)
 class Mark:
-    """Write the chunk's new state to the journal, durably."""
+    """Write the chunk's new state to the journal, durably; a lost one is counted in the same moment."""
 
     key: str
     state: str
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Raise:
+    """Write to the journal, durably, that the stream's next number is at least this."""
+
+    stream: str
+    next: int
+
+
+@dataclass(frozen=True)
+class Renumber:
+    """Write to the journal, durably, that the chunk `key` is now `entry`; `Settle` follows."""
+
+    key: str
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Lose:
+    """Note the loss of what became no chunk: `packets` 0 and times 0 where they are not known."""
+
+    stream: str
+    packets: int
+    first_ms: int
+    last_ms: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -159,5 +217,7 @@ class Count:
     amount: int = 1
 
 
-Event: TypeAlias = FileClosed | Measured | Received | Offered | Missing | Space
-Command: TypeAlias = Examine | Record | Settle | Ship | Mark | Withdraw | Remove | Discard | Count
+Event: TypeAlias = FileClosed | Measured | Overrun | Received | Offered | Missing | Space | Floor | Conflict
+Command: TypeAlias = (
+    Examine | Record | Settle | Ship | Mark | Raise | Renumber | Lose | Withdraw | Remove | Discard | Count
+)

@@ -17,7 +17,7 @@ from hayrick_collector.landing.lander import Lander
 from hayrick_collector.landing.lander import Limits as LanderLimits
 from hayrick_collector.landing.sink import Known
 from hayrick_common import wire
-from hayrick_common.chunk import Manifest
+from hayrick_common.chunk import ChunkId, Manifest
 from hayrick_sensor import shipper_events as ship
 from hayrick_sensor import spool_events as spool
 from hayrick_sensor.measure import Measure
@@ -68,8 +68,23 @@ class SensorSide:
         self.journal: dict[str, spool.Entry] = {}
         self.next = 1
         self.counters: Counter[str] = Counter()
+        self.journals = 1
         self.boots = 0
         self.boot()
+
+    def lose_journal(self) -> None:
+        """The sensor starts with what its chunks' names and bytes tell."""
+        self.journals += 1
+        self.journal, self.next = {}, 1
+        self.counters.clear()
+        for path, data in sorted(self.chunks.items()):
+            name, sha256 = path.rpartition("/")[2], hashlib.sha256(data).hexdigest()
+            chunk = ChunkId("s", STREAM, int(name[:10]), sha256)
+            assert path == f"{STREAM}/{chunk.file_name}"
+            entry = spool.Entry(Manifest(chunk, len(data), 1), name, "", path, True)
+            self.journal[entry.key] = entry
+            self.next = chunk.sequence + 1
+        self.kill()
 
     def boot(self) -> None:
         self.boots += 1
@@ -115,17 +130,10 @@ class SensorSide:
             data = self.open.get(source)
             found = Measure(len(data), hashlib.sha256(data).hexdigest(), 1) if data is not None else None
             self.events.append(spool.Measured(STREAM, source, "", found, self.world.now))
-        elif isinstance(command, spool.Record):
-            assert command.entry.key not in self.journal
-            assert command.entry.manifest.chunk.sequence == self.next
-            self.journal[command.entry.key] = command.entry
-            self.next += 1
         elif isinstance(command, spool.Settle):
             self.settle(command.entry)
         elif isinstance(command, spool.Ship):
             self.step(ship.Added(command.entry.manifest, command.entry.state == spool.LANDED))
-        elif isinstance(command, spool.Mark):
-            self.journal[command.key] = replace(self.journal[command.key], state=command.state)
         elif isinstance(command, spool.Withdraw):
             self.step(ship.Withdrawn(command.key))
         elif isinstance(command, spool.Remove):
@@ -133,13 +141,35 @@ class SensorSide:
         elif isinstance(command, spool.Discard):
             self.open.pop(command.source, None)
         else:
+            self.note(command)
+
+    def note(self, command: spool.Command) -> None:
+        if isinstance(command, spool.Record):
+            assert command.entry.key not in self.journal
+            assert command.entry.manifest.chunk.sequence == self.next
+            self.journal[command.entry.key] = command.entry
+            self.next += 1
+        elif isinstance(command, spool.Mark):
+            self.journal[command.key] = replace(self.journal[command.key], state=command.state)
+        elif isinstance(command, spool.Raise):
+            self.next = max(self.next, command.next)
+        elif isinstance(command, spool.Renumber):
+            assert command.entry.key not in self.journal
+            self.journal.pop(command.key)
+            self.journal[command.entry.key] = command.entry
+            self.next = command.entry.manifest.chunk.sequence + 1
+        elif isinstance(command, spool.Count):
             self.counters[command.name] += command.amount
 
     def settle(self, entry: spool.Entry) -> None:
         if entry.path in self.chunks:
             return
+        number = entry.manifest.chunk
+        other = [path for path in self.chunks if path.endswith(f"-{number.sha256[:16]}.pcap")]
         if entry.source in self.open:
             self.chunks[entry.path] = self.open.pop(entry.source)
+        elif other:
+            self.chunks[entry.path] = self.chunks.pop(other[0])
         else:
             self.take(spool.Missing(entry.key, "vanished"))
 
@@ -170,7 +200,13 @@ class SensorSide:
         elif isinstance(command, ship.Reconnect):
             self.world.cut()
         elif isinstance(command, ship.Complain):
-            assert command.code in ("later", "content"), command
+            self.refused(command)
+
+    def refused(self, command: ship.Complain) -> None:
+        assert command.code in ("later", "content", "conflict"), command
+        if command.code == "conflict":
+            assert self.journals > 1
+            self.take(spool.Conflict(command.key))
 
 
 class CollectorSide:
@@ -303,6 +339,8 @@ class World:
         if self.wire.alive and self.wire.down:
             message = self.wire.down.popleft()
             self.on_sensor(lambda: self.sensor.step(ship.Got(message)))
+            if isinstance(message, wire.Welcome):
+                self.on_sensor(lambda: self.sensor.take(spool.Floor(STREAM, max(self.collector.sink, default=0) + 1)))
 
     def index_one(self) -> None:
         waiting = sorted(key for _, key in self.collector.sink.values() if key not in self.collector.index)
@@ -356,10 +394,20 @@ class World:
             if entry.state in (spool.LANDED, spool.INDEXED, spool.PRUNED):
                 assert landed, "a receipt without a landed chunk"
                 assert landed[1] == key, "a receipt for another chunk"
-                assert self.collector.named[key] == self.made[entry.source], "other bytes"
+                assert hashlib.sha256(self.collector.named[key]).hexdigest() == entry.manifest.chunk.sha256, (
+                    "other bytes"
+                )
             else:
-                kept = entry.path in self.sensor.chunks or entry.source in self.sensor.open
+                sha16 = entry.manifest.chunk.sha256[:16]
+                kept = (
+                    any(sha16 in path for path in self.sensor.chunks)
+                    or entry.path in self.sensor.chunks
+                    or entry.source in self.sensor.open
+                )
                 assert kept or entry.state == spool.LOST, "unlanded, and not on the sensor"
         numbers = [each.manifest.chunk.sequence for each in entries]
         assert max(self.collector.recorded.values(), default=0) <= 1, "landed twice"
-        assert numbers == list(range(1, len(numbers) + 1)), "a number left out or used twice"
+        assert len(set(numbers)) == len(numbers), "a number used twice"
+        assert self.sensor.journals > 1 or sorted(numbers) == list(range(1, len(numbers) + 1)), "a number left out"
+        bytes_landed = [sha256 for sha256, _ in self.collector.sink.values()]
+        assert len(set(bytes_landed)) == len(bytes_landed), "landed under two numbers"
