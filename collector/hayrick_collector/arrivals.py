@@ -37,6 +37,10 @@ class CatalogSink:
         )
         self._backend.pool.wake()
 
+    def next_numbers(self, sensor: str) -> dict[str, int]:
+        """For each stream the lowest number above all that were ever held."""
+        return self._backend.catalog.next_numbers(sensor)
+
     def seen(self, sensor: str, report: dict[str, Any]) -> None:
         """Record a heartbeat."""
         self._backend.catalog.sensor_seen(sensor, report)

@@ -10,6 +10,7 @@
     +-- CaptureError             exit 74   tcpdump cannot run, or a capture cannot be read
     |   +-- ArchiveError         exit 74   a stored file is damaged; says where
     +-- StoreError               exit 75   a store cannot answer; trying again may help
+    +-- PacketsAwayError         exit 75   packets that stayed on a sensor cannot be had: it is away, or has moved on
 
 OSError and ValueError stay what they are. The codes above 64 are those of sysexits.h.
 """
@@ -69,6 +70,12 @@ class CaptureError(HayrickError):
 
 class ArchiveError(CaptureError):
     """A stored file is damaged, or not what was stored; the message names the file and the place in it."""
+
+
+class PacketsAwayError(HayrickError):
+    """Packets that stayed on a sensor cannot be had now: it is away, does not answer, or its ring has moved on."""
+
+    exit_code = 75
 
 
 class StoreError(HayrickError):

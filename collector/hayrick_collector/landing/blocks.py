@@ -10,7 +10,8 @@ from hayrick_collector.archive.zstdframes import is_standalone, plain_length
 from hayrick_common import wire
 from hayrick_common.errors import WireError
 
-_unpacker = zstandard.ZstdDecompressor()
+WINDOW_MAX = 8 << 20
+_unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)
 
 
 def unpacked(message: wire.Message) -> tuple[wire.Message, bytes | None]:
@@ -18,7 +19,7 @@ def unpacked(message: wire.Message) -> tuple[wire.Message, bytes | None]:
 
     Raises WireError for a frame that is damaged, more than one, or says that it holds more than a block may.
     """
-    if not isinstance(message, wire.Block) or message.encoding == wire.RAW:
+    if not isinstance(message, (wire.Block, wire.Pulled)) or message.encoding == wire.RAW:
         return message, None
     frame = message.body
     return replace(message, encoding=wire.RAW, body=_plain(frame)), frame

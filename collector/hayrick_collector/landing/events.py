@@ -21,6 +21,7 @@ class Arrived:
     sensor: str
     message: Message
     frame: bytes | None = field(default=None, repr=False)
+    next: dict[str, int] = field(default_factory=dict)  # with a hello: the sink's word on the sensor's numbers
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,21 @@ class Indexed:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """The core asks for bytes of a chunk that stays on its sensor; `Answered` with the same `token` follows."""
+
+    token: int
+    sensor: str
+    key: str
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time passes; about once a second."""
 
 
-Event: TypeAlias = Arrived | Garbled | Lost | Looked | Opened | Stored | Spoiled | Failed | Indexed | Tick
+Event: TypeAlias = Arrived | Garbled | Lost | Looked | Opened | Stored | Spoiled | Failed | Indexed | Wanted | Tick
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Write:
-    """Append to the hidden file; `Failed` follows if the disk refuses."""
+    """Append to the hidden file; `Failed` follows if the disk refuses. `frame` is the data as it came compressed."""
 
     key: str
     offset: int
@@ -156,10 +167,19 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """Answers `Wanted`: the bytes, or None and why not."""
+
+    token: int
+    data: bytes | None = field(repr=False)
+    reason: str
+
+
+@dataclass(frozen=True)
 class Count:
     """Add one to a named counter."""
 
     name: str
 
 
-Command: TypeAlias = Send | LookUp | Open | Write | Finish | Close | Discard | Seen | Count
+Command: TypeAlias = Send | LookUp | Open | Write | Finish | Close | Discard | Seen | Answered | Count

@@ -5,10 +5,11 @@ Bytes come only where it gave credit for them, so its memory is bounded; a recei
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from hayrick_collector.landing import events as ev
+from hayrick_collector.landing.pulls import Pulls
 from hayrick_common import wire
 from hayrick_common.chunk import Manifest
 from hayrick_common.errors import WireError
@@ -70,6 +71,7 @@ class Lander:
     limits: Limits = field(default_factory=Limits)
     peers: dict[bytes, Peer] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)
+    pulls: Pulls = field(default_factory=Pulls)
 
     def step(self, event: ev.Event, now_ms: int) -> list[ev.Command]:
         """Take one event."""
@@ -99,6 +101,8 @@ class Lander:
             return self._heartbeat(route, peer, message, now_ms)
         if isinstance(message, wire.Gone):
             return self._gone(route, message, now_ms)
+        if isinstance(message, wire.Pulled):
+            return self.pulls.answer(route, message)
         return [ev.Count("unexpected_message")]
 
     def _hello(self, event: ev.Arrived, hello: wire.Hello, now_ms: int) -> list[ev.Command]:
@@ -114,6 +118,8 @@ class Lander:
             return [ev.Count("refused_version"), ev.Send(event.route, wire.Refused("version", reason))]
         self.peers[event.route] = Peer(event.sensor, now_ms, version)
         welcome = wire.Welcome(version, self.software, self.boot, now_ms + self.epoch_ms, self.limits.heartbeat_ms)
+        if version >= 2:
+            welcome = replace(welcome, next=dict(list(event.next.items())[: wire.NEXT_MAX]))
         return [ev.Send(event.route, welcome)]
 
     def _heartbeat(self, route: bytes, peer: Peer, beat: wire.Heartbeat, now_ms: int) -> list[ev.Command]:
@@ -127,7 +133,12 @@ class Lander:
         self.peers.pop(event.route, None)
         mine = [key for key, each in self.transfers.items() if each.route == event.route and each.state == "receiving"]
         closing: list[ev.Command] = [ev.Close(self.transfers.pop(key).manifest) for key in mine]
-        return closing + self._pump(now_ms)
+        return closing + self.pulls.lost(event.route) + self._pump(now_ms)
+
+    def _wanted(self, event: ev.Wanted, now_ms: int) -> list[ev.Command]:
+        routes = [route for route, peer in self.peers.items() if peer.sensor == event.sensor]
+        route = max(routes, key=lambda each: self.peers[each].seen_ms, default=None)
+        return self.pulls.ask(event, route, self.version(route or b""), now_ms)
 
     # --- a chunk's way in -----------------------------------------------------------------------------------------
 
@@ -182,11 +193,16 @@ class Lander:
         if transfer is None or transfer.route != route or transfer.state != "receiving":
             return [ev.Count("stray_block")]
         end = block.offset + len(block.body)
-        if block.offset != transfer.received or end > transfer.granted or not block.body:
+        wanted = transfer.received + self._length(transfer, transfer.received)
+        if block.offset != transfer.received or end != wanted or end > transfer.granted or not block.body:
             return [ev.Count("stray_block")]
         transfer.received, transfer.moved_ms, transfer.stalls = end, now_ms, 0
         write = ev.Write(block.key, block.offset, block.body, frame)
         return [write, *(self._whole(transfer) or self._pump(now_ms))]
+
+    def _length(self, transfer: Transfer, offset: int) -> int:
+        """How much is fetched at an offset: blocks begin where the transfer (again) began."""
+        return min(self.limits.block_bytes, transfer.manifest.payload_size - offset)
 
     def _whole(self, transfer: Transfer) -> list[ev.Command]:
         if transfer.received < transfer.manifest.payload_size:
@@ -244,7 +260,7 @@ class Lander:
         hungry = [each for each in self.transfers.values() if self._hungry(each)]
         while hungry and spent + self.limits.block_bytes <= self.limits.credit_bytes:
             transfer = min(hungry, key=lambda each: each.outstanding)
-            length = min(self.limits.block_bytes, transfer.manifest.payload_size - transfer.granted)
+            length = self._length(transfer, transfer.granted)
             fetch = wire.Fetch(transfer.manifest.key, transfer.granted, length)
             commands.append(ev.Send(transfer.route, fetch))
             transfer.granted += length
@@ -266,7 +282,7 @@ class Lander:
         for transfer in list(self.transfers.values()):
             if transfer.state == "receiving" and now_ms - transfer.moved_ms > self.limits.patience_ms:
                 commands += self._stalled(transfer, now_ms)
-        return commands + self._pump(now_ms)
+        return commands + self.pulls.tick(now_ms) + self._pump(now_ms)
 
     def _stalled(self, transfer: Transfer, now_ms: int) -> list[ev.Command]:
         """Nothing came for the credit given: ask again once, then let the sensor offer it anew."""
@@ -295,5 +311,6 @@ class Lander:
         ev.Spoiled: _spoiled,
         ev.Failed: _failed,
         ev.Indexed: _indexed,
+        ev.Wanted: _wanted,
         ev.Tick: _tick,
     }

@@ -16,6 +16,7 @@ import zmq.asyncio
 
 from hayrick_collector.archive.container import Form
 from hayrick_collector.landing import events as ev
+from hayrick_collector.landing import pulls
 from hayrick_collector.landing.blocks import unpacked
 from hayrick_collector.landing.lander import Lander, Limits
 from hayrick_collector.landing.part import Part, already_named, discard
@@ -23,7 +24,7 @@ from hayrick_collector.landing.sink import LandedSink
 from hayrick_collector.landing.zap import DOMAIN, AllowList, Authenticator
 from hayrick_common import __version__, wire
 from hayrick_common.chunk import RECORDS, Manifest
-from hayrick_common.errors import WireError
+from hayrick_common.errors import PacketsAwayError, WireError
 from hayrick_common.files import make_folder
 from hayrick_common.keys import KeyPair
 
@@ -63,6 +64,9 @@ class Landing:
         self._events: deque[ev.Event] = deque()
         self._busy = False
         self._broken: BaseException | None = None
+        self._pulling: dict[int, asyncio.Future[bytes]] = {}
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._asked = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._allow_list = AllowList(settings.allow_folder, self.counters)
 
@@ -108,10 +112,41 @@ class Landing:
         """The chunk is searchable: send its sensor the second receipt, if it is connected. Call on the loop."""
         self._take(ev.Indexed(key))
 
+    async def pull(self, sensor: str, key: str, ranges: list[tuple[int, int]]) -> bytes:
+        """Bytes of a chunk that stays on its sensor: those at each (offset, length), one after the other.
+
+        At most 2,000 ranges and 1 MiB in all, else ValueError; PacketsAwayError when the sensor is away, has moved on
+        or does not answer. Call on the loop; more than the sensor may be asked at once waits its turn.
+        """
+        wanted = pulls.checked(sensor, key, ranges)
+        turn = self._turns.setdefault(sensor, asyncio.Semaphore(self._lander.pulls.per_sensor))
+        async with turn:
+            self._asked += 1
+            token = self._asked
+            answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+            self._pulling[token] = answer
+            try:
+                self._take(ev.Wanted(token, sensor, key, wanted))
+                return await answer
+            finally:
+                self._pulling.pop(token, None)
+
+    def _answered(self, command: ev.Answered) -> None:
+        answer = self._pulling.get(command.token)
+        if answer is None or answer.done():
+            return
+        if command.data is None:
+            answer.set_exception(PacketsAwayError(command.reason))
+        else:
+            answer.set_result(command.data)
+
     async def close(self) -> None:
         """Let go of sockets and files; what was half received stays for the next delivery."""
         for task in list(self._tasks):
             await asyncio.wait({task}, timeout=10)
+        for answer in self._pulling.values():
+            if not answer.done():
+                answer.set_exception(PacketsAwayError("the collector is stopping"))
         for part in self._parts.values():
             part.close()
         self._parts.clear()
@@ -131,7 +166,9 @@ class Landing:
             log.warning("sensor %s sent no message: %s", sensor, error)
             self._take(ev.Garbled(route, sensor, str(error)))
         else:
-            self._take(ev.Arrived(route, sensor, message, packed))
+            hello = isinstance(message, wire.Hello)
+            numbers = self._sink.next_numbers(sensor) if hello else {}
+            self._take(ev.Arrived(route, sensor, message, packed, numbers))
 
     def _take(self, event: ev.Event) -> None:
         """Step the lander and carry out its commands; those may bring more events."""
@@ -164,6 +201,8 @@ class Landing:
             self._background(self._finish(command.manifest))
         elif isinstance(command, ev.Seen):
             self._sink.seen(command.sensor, command.report)
+        elif isinstance(command, ev.Answered):
+            self._answered(command)
         elif isinstance(command, ev.Count):
             self.counters[command.name] += 1
         else:

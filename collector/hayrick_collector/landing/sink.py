@@ -30,5 +30,8 @@ class LandedSink(Protocol):
         packets, first_ms, last_ms, closed_ms, gap_ms, truncated.
         """
 
+    def next_numbers(self, sensor: str) -> dict[str, int]:
+        """For each of the sensor's streams the lowest number above all that were ever held."""
+
     def seen(self, sensor: str, report: dict[str, Any]) -> None:
         """A heartbeat: the sensor's own words, plus `clock_skew_ms` (its clock minus ours, the way there included)."""

@@ -37,6 +37,13 @@ class JournalledSink:
         self.rows[chunk.sensor, chunk.stream, chunk.sequence] = row
         self.fresh.append(chunk.key)
 
+    def next_numbers(self, sensor):
+        held: dict[str, int] = {}
+        for name, stream, sequence in self.rows:
+            if name == sensor:
+                held[stream] = max(held.get(stream, 1), sequence + 1)
+        return held
+
     def seen(self, sensor, report):
         (self.path.parent / f"{sensor}.heartbeat.json").write_text(json.dumps(report))
 
