@@ -12,6 +12,7 @@ from hayrick_collector.backend import file_pieces
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.direct import DirectBackend
 from hayrick_collector.landing import Drop, Inbox, Known, Landing, LandingSettings
+from hayrick_collector.retention import landing_floor
 from hayrick_common.chunk import ChunkId
 from hayrick_common.errors import ConfigError
 from hayrick_common.keys import KeyPair, read_pair, write_pair
@@ -99,17 +100,25 @@ def collector_keys(config: CollectorConfig) -> KeyPair:
 
 def _drop(config: CollectorConfig, sink: CatalogSink) -> Drop:
     try:
-        return Drop(config.data, sink, form=config.archive.form, folder=config.drop)
+        drop = Drop(config.data, sink, form=config.archive.form, folder=config.drop)
     except PermissionError as error:
         raise ConfigError(
             f"landing.drop {config.drop}: {error.strerror}; `hayrick collector drop add` makes it"
         ) from error
+    drop.keep_free_bytes = landing_floor(config)
+    return drop
 
 
 def _landing(config: CollectorConfig, sink: CatalogSink) -> Landing:
     import zmq
 
-    settings = LandingSettings(config.data, config.landing.listen, collector_keys(config), form=config.archive.form)
+    settings = LandingSettings(
+        config.data,
+        config.landing.listen,
+        collector_keys(config),
+        form=config.archive.form,
+        keep_free_bytes=landing_floor(config),
+    )
     landing = Landing(settings, sink)
     try:
         landing.start()

@@ -97,7 +97,7 @@ class Catalog:
         meta: Mapping[str, Any] | None = None,
     ) -> bool:
         """Record a chunk whose file is durable at `path` (relative to the data folder). True when it is new; when it
-        was known already nothing changes."""
+        was known already nothing changes, but that its packets are here again."""
         identity = (chunk.key, chunk.sensor, chunk.stream, chunk.sequence, chunk.sha256)
         came = (size, original_name, path, json.dumps(list(tags)), json.dumps(meta or {}), time.time())
         span = ((meta or {}).get("first_ms", 0), (meta or {}).get("last_ms", 0))
@@ -111,6 +111,8 @@ class Catalog:
             if new:
                 note_number(db, chunk)
                 db.execute("DELETE FROM removed WHERE key = ?", (chunk.key,))
+            else:
+                db.execute("UPDATE chunks SET packets_removed_at = NULL WHERE key = ?", (chunk.key,))
         return new == 1
 
     def claim(self, key: str | None = None) -> ChunkRow | None:
@@ -149,10 +151,10 @@ class Catalog:
         self._write("UPDATE chunks SET state = 'landed', owner = NULL WHERE key = ? AND state = 'indexing'", (key,))
 
     def again(self, key: str, *, tags: Iterable[str] | None = None) -> None:
-        """Index a chunk once more, from the first attempt, whatever came of it before."""
+        """Index a chunk once more, from the first attempt, whatever came of it before; not without its packets."""
         self._write(
             "UPDATE chunks SET state = 'landed', attempts = 0, error = NULL, tags = coalesce(?, tags)"
-            " WHERE key = ? AND state != 'indexing'",
+            " WHERE key = ? AND state != 'indexing' AND packets_removed_at IS NULL",
             (None if tags is None else json.dumps(list(tags)), key),
         )
 
@@ -172,11 +174,11 @@ class Catalog:
             self.release(key)
         return len(orphans)
 
-    def forget(self, key: str, *, why: str = "age") -> None:
-        """Drop a chunk's row: its sessions and its file are gone (retention). That it was here, with which bytes and
-        of what time, is kept: it is no gap, and no reason to take it again."""
+    def forget(self, key: str, *, why: str = "age", what: str = "sessions") -> None:
+        """Drop a chunk's row: its sessions and its file are gone (retention), which counts as `what`. That it was
+        here, with which bytes and of what time, is kept: it is no gap, and no reason to take it again."""
         with self._transaction() as db:
-            note_removal(db, key, "sessions", why)
+            note_removal(db, key, what, why)
             db.execute(
                 "INSERT OR REPLACE INTO removed SELECT key, sensor, stream, sequence, sha256, starts_ms, ends_ms,"
                 " packets, sessions, size, state, ?2, ?3 FROM chunks WHERE key = ?1",

@@ -70,7 +70,7 @@ class History:
             db.execute("DELETE FROM removed WHERE removed_at < ?", (before / 1000,))
 
     def retention(self) -> list[dict[str, Any]]:
-        """What retention has taken so far: what (`sessions` or `packets`), why, how much, and of which time."""
+        """What retention has taken so far: what (`sessions`, `packets`, `unindexed`), why, how much, of which time."""
         names = ("what", "why", "chunks", "packets", "bytes", "first_ms", "last_ms")
         rows = self._read("SELECT what, why, chunks, packets, bytes, first_ms, last_ms FROM retention")
         return [dict(zip(names, row, strict=True)) for row in rows]
@@ -100,8 +100,8 @@ def note_number(db: sqlite3.Connection, chunk: ChunkId) -> None:
 
 
 def note_removal(db: sqlite3.Connection, key: str, what: str, why: str) -> None:
-    """Count what retention takes of a chunk: `sessions` (all of it) or `packets`."""
-    unless = "" if what == "sessions" else "AND packets_removed_at IS NULL"
+    """Count what retention takes of a chunk: `sessions` (all of it), `packets`, or `unindexed` (never searchable)."""
+    unless = "AND packets_removed_at IS NULL" if what == "packets" else ""
     db.execute(
         "INSERT INTO retention SELECT ?2, ?3, 1, coalesce(packets, json_extract(meta, '$.packets'), 0), size,"  # noqa: S608
         f" starts_ms, ends_ms FROM chunks WHERE key = ?1 {unless} ON CONFLICT (what, why) DO UPDATE SET"

@@ -131,6 +131,12 @@ class RetentionConfig:
     """`[retention]`: how long sessions and packets are kept."""
 
     days: int = setting(0, minimum=0, about="older sessions and packets go; 0 keeps everything")
+    packet_days: int = setting(0, minimum=0, about="older packets go, their sessions stay; 0 keeps them as long")
+    packet_gigabytes: int = setting(0, minimum=0, about="packets kept in all, the oldest go first; 0: no limit")
+    keep_free_gigabytes: int = setting(0, minimum=0, about="free disk below which the oldest packets go; 0: none go")
+    give_up_unindexed: bool = setting(
+        False, about="where no indexed packets are left to go, give up landed chunks that never were searchable"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,12 +10,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.direct import DirectBackend
-from hayrick_common.files import remove
+from hayrick_collector.retention import Retention
 
 LOG = logging.getLogger(__name__)
 MAINTAIN_MINUTES = 5
-RETENTION_MINUTES = 10
-_DAY_MS = 86_400_000
+RETENTION_MINUTES = 2
 
 
 @contextmanager
@@ -25,8 +22,7 @@ def scheduled(config: CollectorConfig, backend: DirectBackend) -> Iterator[None]
     """Run the jobs while the block does. A job that fails is logged by the scheduler and runs again at its time."""
     scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
     scheduler.add_job(maintain, "interval", [backend], minutes=MAINTAIN_MINUTES, jitter=20)
-    if config.retention.days:
-        scheduler.add_job(retain, "interval", [backend, config.retention.days], minutes=RETENTION_MINUTES, jitter=20)
+    scheduler.add_job(retain, "interval", [backend], minutes=RETENTION_MINUTES, jitter=5)
     scheduler.start()
     try:
         yield
@@ -41,16 +37,8 @@ async def maintain(backend: DirectBackend) -> None:
         LOG.info("store tidied: %s", done)
 
 
-async def retain(backend: DirectBackend, days: int, *, now_ms: int | None = None) -> int:
-    """Drop the packets and sessions of chunks that ended before the kept days. Returns how many chunks went.
-
-    Sessions first, the file last: a crash in between leaves a chunk that is dropped next time, never sessions without
-    their packets' name. Only indexed chunks go.
-    """
-    before = (int(time.time() * 1000) if now_ms is None else now_ms) - days * _DAY_MS
-    rows = await asyncio.to_thread(backend.catalog.indexed_before, before)
-    for row in rows:
-        await backend.store.delete_chunk(row.key)
-        await asyncio.to_thread(remove, backend.config.folder.absolute(row.path))
-        await asyncio.to_thread(backend.catalog.forget, row.key)
-    return len(rows)
+async def retain(backend: DirectBackend) -> None:
+    """Let go what the settings say."""
+    done = await Retention(backend.config, backend.catalog, backend.store).run()
+    if any(done.values()):
+        LOG.info("retention: chunks that lost something: %s", dict(done))

@@ -64,7 +64,7 @@ def lines(status: dict[str, Any], *, now: float, colour: bool = False) -> Iterat
 
 
 def _retention(taken: dict[str, Any]) -> str:
-    what = "packets" if taken["what"] == "packets" else "sessions and packets"
+    what = {"packets": "packets", "sessions": "sessions and packets"}.get(taken["what"], "NEVER SEARCHABLE packets")
     span = f"{format_time(taken['first_ms'])[:-4]} to {format_time(taken['last_ms'])[:-4]}"
     return f"{what} of {taken['chunks']} chunks removed ({taken['why']}), {text.size(taken['bytes'])}, {span} UTC"
 

@@ -7,6 +7,7 @@ its receipt is written: a crash anywhere repeats the step and doubles nothing.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from hayrick_collector.archive.container import Form
 from hayrick_collector.landing.closings import FolderClosings
 from hayrick_collector.landing.dropped_files import copy_in, pinned, read_small, refuse
+from hayrick_collector.landing.part import short_of_disk
 from hayrick_collector.landing.sink import LandedSink
 from hayrick_common import wire
 from hayrick_common.chunk import NAME, ChunkId, Manifest
@@ -65,6 +67,7 @@ class Drop:
         self._form = form or Form()
         self.folder = folder or data / "drop"
         self.counters: Counter[str] = Counter()
+        self.keep_free_bytes = 0
         self._sink = sink
         self._settled = settled
         self._watches: dict[str, asyncio.Task[None]] = {}
@@ -141,6 +144,9 @@ class Drop:
         return manifest
 
     async def _land(self, manifest: Manifest, path: Path) -> None:
+        if short_of_disk(self.data, self.keep_free_bytes):
+            self.counters["disk_low"] += 1
+            raise OSError(errno.ENOSPC, "the collector's disk is nearly full")
         final = await asyncio.to_thread(copy_in, self.data, manifest, path, self._form)
         if final is None:
             raise RefusalError("content", "its bytes are not those that the manifest promises")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from datetime import datetime, timezone
 from io import FileIO
 from pathlib import Path
@@ -89,6 +90,11 @@ class Part:
     def close(self) -> None:
         """Let go, keeping the bytes for the next delivery."""
         self.stream.close()
+
+
+def short_of_disk(data: Path, keep_free_bytes: int) -> bool:
+    """Whether less is free than must stay so; nothing more is taken then, and sensors keep what they have."""
+    return bool(keep_free_bytes) and shutil.disk_usage(data).free < keep_free_bytes
 
 
 def discard(data: Path, manifest: Manifest, *, keep: str | None = None) -> None:

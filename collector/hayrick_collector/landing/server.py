@@ -19,7 +19,7 @@ from hayrick_collector.landing import events as ev
 from hayrick_collector.landing import pulls
 from hayrick_collector.landing.blocks import unpacked
 from hayrick_collector.landing.lander import Lander, Limits
-from hayrick_collector.landing.part import Part, already_named, discard
+from hayrick_collector.landing.part import Part, already_named, discard, short_of_disk
 from hayrick_collector.landing.sink import LandedSink
 from hayrick_collector.landing.zap import DOMAIN, AllowList, Authenticator
 from hayrick_common import __version__, wire
@@ -44,6 +44,7 @@ class LandingSettings:
     keys: KeyPair
     limits: Limits = field(default_factory=Limits)
     form: Form = field(default_factory=Form)
+    keep_free_bytes: int = 0
 
     @property
     def allow_folder(self) -> Path:
@@ -244,6 +245,10 @@ class Landing:
             self._broken = self._broken or task.exception()
 
     async def _open(self, manifest: Manifest) -> None:
+        if short_of_disk(self.settings.data, self.settings.keep_free_bytes):
+            self.counters["disk_low"] += 1
+            self._take(ev.Failed(manifest.key, "the collector's disk is nearly full"))
+            return
         try:
             final = await asyncio.to_thread(already_named, self.settings.data, manifest, self.settings.form)
             if final:
