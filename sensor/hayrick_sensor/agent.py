@@ -362,7 +362,8 @@ class Agent:
 
     def _packed(self, entry: spool.Entry, command: ship.SendBlock) -> tuple[str, bytes]:
         data = self._payload(entry, command.offset, command.length)
-        return self._packer.pack(command.key, data) if self.shipper.spoken >= ZSTD_SINCE else (wire.RAW, data)
+        packs = self.link.takes_zstd and self.shipper.spoken >= ZSTD_SINCE
+        return self._packer.pack(command.key, data) if packs else (wire.RAW, data)
 
     def _payload(self, entry: spool.Entry, offset: int, length: int) -> bytes:
         manifest = self.shipper.manifests.get(entry.key, entry.manifest)

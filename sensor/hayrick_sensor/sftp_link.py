@@ -38,6 +38,7 @@ class SftpLink:
     """Like `Link`: yields what the connection brings from `events()`, takes messages by `send`."""
 
     def __init__(self, sensor: str, settings: CollectorSettings) -> None:
+        self.takes_zstd = False
         self.address = settings.address
         self.problem = "not connected yet"
         self.bytes_sent = 0
