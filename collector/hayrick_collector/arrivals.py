@@ -71,6 +71,8 @@ class Arrivals:
 
         backend.pool.on_indexed = indexed
         inbox = Inbox(config.folder.inbox, lambda path: _take(backend, path)) if config.landing.inbox else None
+        ways = {"landing": landing, "drop": drop, "inbox": inbox}
+        backend.arrivals = {name: way.counters for name, way in ways.items() if way}
         arrivals = cls(landing, drop, inbox)
         try:
             yield arrivals

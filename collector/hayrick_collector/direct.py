@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,7 @@ class DirectBackend(Backend):
         self.pool = IngestPool(config, catalog)
         self._catalogue = Catalogue.from_dicts(hayrick_decode.fields())
         self._serving = serving
+        self.arrivals: dict[str, Counter[str]] = {}
         self._coverage: list[Document] = []
         self._coverage_until = 0.0
 
@@ -162,6 +164,11 @@ class DirectBackend(Backend):
             "disk": {"total": usage.total, "free": usage.free},
             "store": await self.store.health(),
             "workers": len(self.pool.worker_pids()),
+            "ingest": {
+                "oldest_waiting_seconds": await asyncio.to_thread(self._oldest_waiting),
+                "close_to_searchable": self.pool.latency.report(),
+            },
+            "arrivals": {way: dict(counters) for way, counters in self.arrivals.items()},
         }
 
     async def coverage(
@@ -171,6 +178,10 @@ class DirectBackend(Backend):
         ask = partial(self.catalog.history.coverage, start_ms=start_ms, stop_ms=stop_ms, buckets=buckets, gaps=gaps)
         found = [await asyncio.to_thread(ask, *each) for each in wanted]
         return {"start_ms": start_ms, "stop_ms": stop_ms, "streams": found}
+
+    def _oldest_waiting(self) -> float:
+        since = self.catalog.oldest_waiting()
+        return 0.0 if since is None else round(max(time.time() - since, 0.0), 3)
 
     def _streams(self, sensor: str, stream: str) -> list[tuple[str, str]]:
         found = [each for each in self.catalog.history.streams() if sensor in ("", each[0]) and stream in ("", each[1])]

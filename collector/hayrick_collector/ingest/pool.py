@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
+from hayrick_collector.ingest.latency import Latency
 from hayrick_collector.ingest.process import WorkerError, WorkerProcess
 from hayrick_common.chunk import PCAP
 
@@ -45,6 +47,7 @@ class IngestPool:
             self._idle.put_nowait(worker)
         self._work = asyncio.Event()
         self._changed = asyncio.Condition()
+        self.latency = Latency()
         self._progress: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -133,6 +136,8 @@ class IngestPool:
 
     def _indexed(self, row: ChunkRow, summary: dict[str, Any]) -> None:
         self._catalog.indexed(row.key, _with_anomalies(summary, row))
+        if closed_ms := row.meta.get("closed_ms"):
+            self.latency.took(time.time() - (closed_ms - self._catalog.skew_ms(row.sensor)) / 1000)
         current = self._catalog.get(row.key)
         if current and current.tags != row.tags:  # tags came while the worker had the old ones
             self._catalog.again(row.key)
