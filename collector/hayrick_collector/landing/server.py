@@ -31,6 +31,7 @@ from hayrick_common.keys import KeyPair
 log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 POLL_MS = 500
+WARN_SECONDS = 1.0
 ZMTP_HEARTBEAT_MS = 5_000
 ZMTP_TIMEOUT_MS = 20_000
 
@@ -68,6 +69,7 @@ class Landing:
         self._pulling: dict[int, asyncio.Future[bytes]] = {}
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._asked = 0
+        self._warned = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._allow_list = AllowList(settings.allow_folder, self.counters)
 
@@ -160,16 +162,32 @@ class Landing:
     async def _receive(self) -> None:
         frames = await self._socket.recv_multipart(copy=False)
         route = frames[0].bytes
-        sensor = _user_id(frames[-1])
+        sensor = self._allow_list.name_of(_user_id(frames[-1]))
+        if not sensor:
+            self._turn_away(route)
+            return
         try:
             message, packed = unpacked(wire.decode([frame.bytes for frame in frames[1:]]))
         except WireError as error:
-            log.warning("sensor %s sent no message: %s", sensor, error)
+            self._warn("sensor %s sent no message: %s", sensor, error)
             self._take(ev.Garbled(route, sensor, str(error)))
         else:
             hello = isinstance(message, wire.Hello)
             numbers = self._sink.next_numbers(sensor) if hello else {}
             self._take(ev.Arrived(route, sensor, message, packed, numbers))
+
+    def _turn_away(self, route: bytes) -> None:
+        """The key was taken off the list while its connection stood."""
+        self.counters["refused_key"] += 1
+        self._take(ev.Lost(route))
+        self._send(ev.Send(route, wire.Refused("key", "this key is not on the collector's list any more")))
+
+    def _warn(self, text: str, *values: object) -> None:
+        """Say it, but not as often as a hostile peer would have it."""
+        now = time.monotonic()
+        if now - self._warned >= WARN_SECONDS:
+            self._warned = now
+            log.warning(text, *values)
 
     def _take(self, event: ev.Event) -> None:
         """Step the lander and carry out its commands; those may bring more events."""
@@ -211,7 +229,7 @@ class Landing:
 
     def _send(self, command: ev.Send) -> None:
         if isinstance(command.message, wire.Refused):
-            log.warning("refused: %s", command.message.reason)
+            self._warn("refused: %s", command.message.reason)
         frames = [command.route, *wire.encode(command.message, self._lander.version(command.route))]
         sent = asyncio.ensure_future(self._socket.send_multipart(frames, zmq.NOBLOCK))
         error = sent.exception()  # it is done already, because of NOBLOCK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -12,16 +13,20 @@ from zmq.utils import z85
 from hayrick_common.keys import read_allowed
 
 DOMAIN = "hayrick"
+LOOK_SECONDS = 1.0
 
 
 class AllowList:
-    """Public key (z85) -> sensor name. The folder is read again when a name or a time in it has changed."""
+    """Public key (z85) -> sensor name. The folder is read again when a name or a time in it has changed; it is looked
+    at for each new connection, and once a second for those that stand.
+    """
 
     def __init__(self, folder: Path, counters: Counter[str]) -> None:
         self.folder = folder
         self.counters = counters
         self._stamp: tuple[tuple[str, int], ...] | None = None
         self._allowed: dict[str, str] = {}
+        self._looked = 0.0
 
     def allowed(self) -> dict[str, str]:
         """The list as it is on disk now."""
@@ -36,9 +41,13 @@ class AllowList:
         self.counters["connections" if known else "refused_key"] += 1
         return known
 
-    def name_of(self, key: bytes) -> str:
-        """The sensor whose key this is (raw, as the authenticator has it), or "" if it has just been removed."""
-        return self.allowed().get(z85.encode(key).decode("ascii"), "")
+    def name_of(self, key: str) -> str:
+        """The sensor whose key (z85) this is now; "" if it was taken off the list since it connected."""
+        now = time.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            self.allowed()
+        return self._allowed.get(key, "")
 
     def _look(self) -> tuple[tuple[str, int], ...]:
         try:
@@ -48,13 +57,12 @@ class AllowList:
 
 
 class Authenticator(AsyncioAuthenticator):
-    """Gives each connection the sensor's name as its user id, so that no message has to be believed about it."""
+    """Gives each connection its key as user id, so that no message has to be believed about who sent it."""
 
     def __init__(self, context: zmq.asyncio.Context, allow_list: AllowList) -> None:
         super().__init__(context)
-        self._allow_list = allow_list
         self.configure_curve_callback(domain=DOMAIN, credentials_provider=allow_list)
 
     def curve_user_id(self, client_public_key: bytes) -> str:
-        """The sensor's name for its raw public key."""
-        return self._allow_list.name_of(client_public_key)
+        """The raw public key as z85."""
+        return z85.encode(client_public_key).decode("ascii")

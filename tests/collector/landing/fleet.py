@@ -25,18 +25,20 @@ SENSOR = [sys.executable, "-c", "import sys; from hayrick_common.cli import main
 class Fleet:
     """One landing and one sensor, as processes; both may be killed and started again.
 
-    `streams` is the sensor's settings for its streams; `namespace` the network namespace that it works in.
+    `streams` is the sensor's settings for its streams; `namespace` the network namespace that it works in; `address`
+    is where the landing listens.
     """
 
-    def __init__(self, root: Path, streams: str, namespace: str = "") -> None:
+    def __init__(self, root: Path, streams: str, namespace: str = "", address: str = "") -> None:
         self.root, self.data = root, root / "data"
+        self.address = address or f"ipc://{root / 'landing'}"
         self.inside = ["ip", "netns", "exec", namespace] if namespace else []
         (self.data / "keys" / "sensors").mkdir(parents=True)
         write_pair(self.data / "keys", "collector", pair())
         self.config = root / "sensor.toml"
         self.config.write_text(
             f'name = "s1"\nspool = "{root / "spool"}"\nheartbeat_seconds = 1\nkeep_free_megabytes = 0\n'
-            f'[collector]\naddress = "ipc://{root / "landing"}"\n'
+            f'[collector]\naddress = "{self.address}"\n'
             f'public_key_file = "{self.data / "keys" / "collector.public"}"\n'
             f"[[streams]]\n{streams}\n"
         )
@@ -49,7 +51,7 @@ class Fleet:
 
     def start(self, name: str) -> None:
         command = (
-            [sys.executable, str(LANDING), str(self.data), f"ipc://{self.root / 'landing'}"]
+            [sys.executable, str(LANDING), str(self.data), self.address]
             if name == "landing"
             else [*self.inside, *SENSOR, "run", "--config", str(self.config)]
         )
