@@ -62,6 +62,8 @@ class Summary(TypedDict):
     anomalies: dict[str, int]
     """What is wrong with sessions and with the file, and how often."""
     linktypes: list[int]
+    seekable: bool
+    """Whether what precedes the first packet is all that packets refer to: so in a pcap, and in nearly every pcapng."""
 
 class Table:
     """One Arrow table of a batch."""
@@ -152,10 +154,11 @@ def fields() -> list[FieldInfo]:
     """The catalogue: every field of every protocol."""
 
 def read_packets(
-    path: str | os.PathLike[str] | SeekableFile, positions: Sequence[int]
+    path: str | os.PathLike[str] | SeekableFile, positions: Sequence[int], *, seekable: bool = False
 ) -> list[tuple[int, int, int, bytes]]:
     """Packets by position: (time in ns since 1970, link type, length on the wire, captured bytes), in the order asked.
 
-    Of a classic pcap only the places asked for are read. ValueError when a position holds no packet, OSError when the
-    file cannot be read, and what a file object raises.
+    Of a classic pcap only the places asked for are read, of a pcapng too if it is known to be `seekable` (its summary
+    says so); otherwise it is read from its start. ValueError when a position holds no packet, OSError when the file
+    cannot be read, and what a file object raises.
     """

@@ -31,6 +31,8 @@ pub struct Summary {
     /// Those of the file alone.
     pub file_anomalies: BTreeMap<String, u64>,
     pub linktypes: Vec<u16>,
+    /// Whether what precedes a capture's first packet is all that its packets refer to.
+    pub seekable: bool,
 }
 
 impl Summary {
@@ -283,6 +285,7 @@ impl Decoder {
             Err(_) => Some("unreadable-source"),
         };
         self.ended = true;
+        self.pipeline.summary.seekable = self.capture.seekable();
         self.fragments.finish();
         self.fragments.take_abandoned().iter().for_each(|packet| self.pipeline.packet(packet));
         self.pipeline.finish();

@@ -145,6 +145,7 @@ pub(crate) fn summary<'py>(py: Python<'py>, format: &str, s: &Summary) -> PyResu
     dict.set_item("protocols", s.protocols.clone())?;
     dict.set_item("anomalies", s.anomalies.clone())?;
     dict.set_item("linktypes", s.linktypes.clone())?;
+    dict.set_item("seekable", s.seekable)?;
     Ok(dict)
 }
 
@@ -300,10 +301,11 @@ type Packet<'py> = (u64, u16, u32, Bound<'py, PyBytes>);
 
 /// Packets read back by position.
 #[pyfunction]
-fn read_packets<'py>(py: Python<'py>, path: Input, positions: Vec<u64>) -> PyResult<Vec<Packet<'py>>> {
+#[pyo3(signature = (path, positions, *, seekable=false))]
+fn read_packets<'py>(py: Python<'py>, path: Input, positions: Vec<u64>, seekable: bool) -> PyResult<Vec<Packet<'py>>> {
     let read = py.detach(|| match path {
-        Input::Path(path) => capture::packets(&path, &positions),
-        Input::File(object) => capture::packets_of(PythonFile::new(object)?, &positions),
+        Input::Path(path) => capture::packets(&path, &positions, seekable),
+        Input::File(object) => capture::packets_of(PythonFile::new(object)?, &positions, seekable),
     });
     let packets = read.map_err(open_error)?;
     Ok(packets.into_iter().map(|p| (p.time_ns, p.linktype, p.wire_length, PyBytes::new(py, &p.data))).collect())

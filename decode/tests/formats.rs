@@ -4,6 +4,8 @@ mod common;
 
 use std::io::Write;
 
+use hayrick_decode::capture::{Capture, Item, OwnedPacket, packets_of};
+
 use common::{CLIENT, Pcap, SERVER, decode, ethernet, ipv4, udp};
 
 fn datagram(port: u16) -> Vec<u8> {
@@ -78,6 +80,62 @@ fn a_second_section_may_have_another_byte_order() {
     assert_eq!((documents.len(), summary.packets), (2, 2));
 }
 
+/// Every packet of a pcapng with its place, and whether it told that these can be sought.
+fn places(bytes: &[u8]) -> (Vec<(u64, Vec<u8>)>, bool) {
+    let mut capture = Capture::new(Box::new(std::io::Cursor::new(bytes.to_vec()))).expect("a capture");
+    let mut found = Vec::new();
+    while let Item::Packet(raw) = capture.next_item().expect("read") {
+        found.push((raw.position, raw.data.to_vec()));
+    }
+    (found, capture.seekable())
+}
+
+#[test]
+fn a_packet_of_a_pcapng_is_sought_where_nothing_but_its_beginning_tells_how_to_read_it() {
+    for big in [false, true] {
+        let one = pcapng(big, 9, 1_700_000_000_000_000_000, &datagram(1));
+        let packet = &one[one.len() - (32 + datagram(1).len().next_multiple_of(4))..];
+        let (statistics, names) = (block(big, 5, &[0; 12]), block(big, 4, &[7; 40]));
+        let head = &one[..one.len() - packet.len()];
+        let whole = [head, &names, packet, &statistics, packet, packet].concat();
+        let (found, seekable) = places(&whole);
+        assert_eq!((found.len(), seekable), (3, true));
+        for order in [[0, 1, 2], [2, 0, 1]] {
+            let positions = order.map(|n: usize| found[n].0);
+            let sought = packets_of(std::io::Cursor::new(whole.clone()), &positions, true).expect("sought");
+            let scanned = packets_of(std::io::Cursor::new(whole.clone()), &positions, false).expect("scanned");
+            let key = |p: &OwnedPacket| (p.time_ns, p.linktype, p.wire_length, p.data.clone());
+            assert_eq!(sought.iter().map(key).collect::<Vec<_>>(), scanned.iter().map(key).collect::<Vec<_>>());
+            assert_eq!(sought[0].time_ns, 1_700_000_000_000_000_000);
+        }
+        for wrong in [0, 4, found[1].0 - 4, found[1].0 + 1, found[2].0 + 4, whole.len() as u64, u64::MAX] {
+            assert!(packets_of(std::io::Cursor::new(whole.clone()), &[wrong], true).is_err(), "no packet at {wrong}");
+        }
+        let interface = &head[28..];
+        for (what, bytes) in [("section", [&whole[..], &one].concat()), ("interface", [&whole, interface].concat())] {
+            assert!(!places(&bytes).1, "a later {what}");
+        }
+        assert!(places(&[head, interface, packet].concat()).1);
+    }
+}
+
+#[test]
+fn a_damaged_pcapng_is_sought_without_harm() {
+    let whole = [pcapng(false, 6, 1, &datagram(1)), block(false, 5, &[0; 12])].concat();
+    let (found, _) = places(&whole);
+    for at in 0..whole.len() {
+        for value in [0, 0x7f, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] = value;
+            let sought = packets_of(std::io::Cursor::new(bytes), &[found[0].0], true);
+            assert!(sought.map_or(true, |p| p[0].data.len() <= whole.len()), "{value:x} at {at}");
+        }
+        let cut = std::io::Cursor::new(whole[..at].to_vec());
+        let ends = found[0].0 as usize + 32 + datagram(1).len().next_multiple_of(4);
+        assert_eq!(packets_of(cut, &[found[0].0], true).is_ok(), at >= ends, "cut at {at}");
+    }
+}
+
 #[test]
 fn a_cut_file_gives_what_comes_before_the_cut() {
     let mut pcap = Pcap::new(1);
@@ -119,10 +177,10 @@ fn compressed_files_are_read_as_they_are() {
     for (name, bytes) in files {
         let path = folder.join(name);
         std::fs::write(&path, bytes).expect("written");
-        let packets = hayrick_decode::capture::packets(&path, &[24]).expect("the packet");
+        let packets = hayrick_decode::capture::packets(&path, &[24], false).expect("the packet");
         assert_eq!(packets[0].data, datagram(5000), "{name}");
         for place in [0, 25, u64::MAX] {
-            assert!(hayrick_decode::capture::packets(&path, &[place]).is_err(), "{name}: no packet at {place}");
+            assert!(hayrick_decode::capture::packets(&path, &[place], true).is_err(), "{name}: no packet at {place}");
         }
     }
     std::fs::remove_dir_all(folder).expect("removed");

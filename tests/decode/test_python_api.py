@@ -76,6 +76,7 @@ def test_the_summary_is_told_after_the_last_batch(capture: Path) -> None:
     sessions = sum(len(batch) for batch in decoding)
     summary = decoding.summary
     assert (summary["sessions"], summary["packets"], summary["format"]) == (sessions, 17, "pcap")
+    assert summary["seekable"] is True
     assert summary["protocols"] == {"dns": 1, "http": 2, "tcp": 2, "udp": 1}
 
 

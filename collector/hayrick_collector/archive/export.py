@@ -17,7 +17,7 @@ from hayrick_collector.archive.read import Source, merged
 from hayrick_collector.archive.reader import open_file
 from hayrick_collector.archive.write import Format, Pcap, Pcapng
 from hayrick_collector.backend import CaptureFormat, Export
-from hayrick_collector.catalog import Catalog, ChunkRow
+from hayrick_collector.catalog import Catalog
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.store import Positions
 from hayrick_common.errors import UsageError
@@ -74,13 +74,11 @@ def _settle(made: Plan, config: CollectorConfig, catalog: Catalog, chunks: dict[
         ordered = array("q", sorted(set(positions)))
         made.packets += len(ordered)
         opener = partial(open_file, path, keys)
-        made.sources.append(Source(opener, ordered, (row.first_packet or 0) * 1_000_000))
-        made.linktypes.update(_linktypes(row))
+        summary = row.summary or {}
+        seekable = summary.get("seekable") is True
+        made.sources.append(Source(opener, ordered, (row.first_packet or 0) * 1_000_000, seekable))
+        made.linktypes.update(list(summary.get("linktypes", ())) or [ETHERNET])
         made.nanoseconds = made.nanoseconds or _finer_than_microseconds(opener)
-
-
-def _linktypes(row: ChunkRow) -> list[int]:
-    return list((row.summary or {}).get("linktypes", ())) or [ETHERNET]
 
 
 def _finer_than_microseconds(opener: Callable[[], BinaryIO]) -> bool:

@@ -20,23 +20,27 @@ BATCH = 256  # packets read at once: at most 64 MiB at the largest snap length, 
 
 OPEN_FILES = 32  # chunks that are kept open together
 
-Reader = Callable[[BinaryIO, Sequence[int]], Iterable[tuple[int, int, int, bytes]]]
+Reader = Callable[[BinaryIO, Sequence[int], bool], Iterable[tuple[int, int, int, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What to read of one chunk: how to open it, packet positions in file order, and its first packet's time (ns)."""
+    """What to read of one chunk: how to open it, packet positions in file order, and its first packet's time (ns).
+
+    `seekable` is what the decoder's summary said of it.
+    """
 
     open: Callable[[], BinaryIO]
     positions: array[int]
     first_ns: int
+    seekable: bool = False
 
 
-def decoder_reader(file: BinaryIO, positions: Sequence[int]) -> Iterable[tuple[int, int, int, bytes]]:
+def decoder_reader(file: BinaryIO, positions: Sequence[int], seekable: bool) -> Iterable[tuple[int, int, int, bytes]]:
     """The decoder's own reader of packets by position."""
     import hayrick_decode
 
-    return hayrick_decode.read_packets(file, list(positions))
+    return hayrick_decode.read_packets(file, list(positions), seekable=seekable)
 
 
 class _Files:
@@ -104,4 +108,4 @@ def _batches(
     source: Source, positions: array[int], read: Reader, files: _Files
 ) -> Iterator[tuple[int, int, int, bytes]]:
     for start in range(0, len(positions), BATCH):
-        yield from read(files.get(source), positions[start : start + BATCH])
+        yield from read(files.get(source), positions[start : start + BATCH], source.seekable)

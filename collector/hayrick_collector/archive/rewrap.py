@@ -142,7 +142,7 @@ def _digest(path: Path, config: CollectorConfig) -> str:
 
 
 def _check_hash(row: ChunkRow, path: Path, digest: str) -> None:
-    if digest != row.meta.get("content_sha256", row.sha256):
+    if digest != (row.meta.get("content_sha256") or row.sha256):  # what was transferred in its place, or itself
         raise ArchiveError(f"{path}: holds other bytes than landed")
 
 

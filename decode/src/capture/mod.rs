@@ -64,6 +64,14 @@ impl Capture {
         }
     }
 
+    /// Whether each packet read so far can be read by itself, knowing what precedes the first one.
+    pub fn seekable(&self) -> bool {
+        match &self.format {
+            Format::Pcap(_) => true,
+            Format::Pcapng(f) => f.seekable(),
+        }
+    }
+
     /// The next packet. Errors are those of the source; a damaged file ends with a name instead.
     pub fn next_item(&mut self) -> io::Result<Item<'_>> {
         match &mut self.format {

@@ -1,8 +1,9 @@
 //! The next generation format: sections of blocks; packets refer to interfaces, which tell link type and clock.
 
-use std::io;
+use std::io::{self, Read};
 
-use super::{Buffer, Item, Order, RawPacket};
+use super::lookup::{OwnedPacket, no_packet};
+use super::{Buffer, Item, Order, RawPacket, not_a_capture};
 use crate::limits::MAX_PACKET;
 
 const SECTION: u32 = 0x0a0d_0d0a;
@@ -29,9 +30,84 @@ pub(super) struct Pcapng {
     order: Order,
     interfaces: Vec<Interface>,
     done: bool,
+    begun: bool,
+    packets: bool,
+    /// Whether a section or an interface came after the first packet.
+    scattered: bool,
 }
 
 impl Pcapng {
+    /// Whether what precedes the first packet is all that packets refer to, so far.
+    pub fn seekable(&self) -> bool {
+        !self.scattered
+    }
+
+    /// Reads what precedes the first packet, and no more than the head of that.
+    pub fn from_head(source: &mut impl Read) -> io::Result<Pcapng> {
+        let mut format = Pcapng::default();
+        loop {
+            let mut head = [0; 12];
+            source.read_exact(&mut head)?;
+            let Some((kind, length)) = format.block(&head) else { return Err(not_a_capture("a damaged block")) };
+            if is_packet(kind) {
+                return Ok(format);
+            }
+            let mut rest = source.by_ref().take(length as u64 - 12);
+            if kind == INTERFACE && length <= MAX_BLOCK {
+                let mut block = head.to_vec();
+                rest.read_to_end(&mut block)?;
+                format.describe(block.get(8..length - 4).unwrap_or_default());
+            } else {
+                io::copy(&mut rest, &mut io::sink())?;
+            }
+        }
+    }
+
+    /// Reads the block that begins at the source's place; also its length.
+    pub fn packet_at(&mut self, source: &mut impl Read, position: u64) -> io::Result<(OwnedPacket, i64)> {
+        let missing = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => no_packet(position),
+            _ => error,
+        };
+        let mut block = vec![0; 12];
+        source.read_exact(&mut block).map_err(missing)?;
+        let order = self.order;
+        let (kind, length) = (order.u32(&block, 0), order.u32(&block, 4) as usize);
+        if !is_packet(kind) || !(16..=MAX_BLOCK).contains(&length) || !length.is_multiple_of(4) {
+            return Err(no_packet(position));
+        }
+        block.resize(length, 0);
+        source.read_exact(&mut block[12..]).map_err(missing)?;
+        if order.u32(&block, length - 4) as usize != length {
+            return Err(no_packet(position));
+        }
+        let raw = self.packet(kind, &block[8..length - 4], position).ok_or_else(|| no_packet(position))?;
+        Ok((OwnedPacket::from(&raw), length as i64))
+    }
+
+    /// Kind and length of the block that `head` (12 bytes) begins; None when it is damaged.
+    fn block(&mut self, head: &[u8]) -> Option<(u32, usize)> {
+        if head.starts_with(&SECTION.to_be_bytes()) {
+            match &head[8..12] {
+                [0x1a, 0x2b, 0x3c, 0x4d] => self.order.big = true,
+                [0x4d, 0x3c, 0x2b, 0x1a] => self.order.big = false,
+                _ => return None,
+            }
+            self.scattered |= self.begun;
+            self.begun = true;
+            self.interfaces.clear();
+        }
+        let length = self.order.u32(head, 4) as usize;
+        (length >= 12 && length.is_multiple_of(4)).then(|| (self.order.u32(head, 0), length))
+    }
+
+    fn describe(&mut self, body: &[u8]) {
+        self.scattered |= self.packets;
+        if self.interfaces.len() < MAX_INTERFACES {
+            self.interfaces.push(interface(self.order, body));
+        }
+    }
+
     pub fn next<'b>(&mut self, buffer: &'b mut Buffer) -> io::Result<Item<'b>> {
         loop {
             if self.done {
@@ -42,19 +118,9 @@ impl Pcapng {
                 let cut = !head.is_empty();
                 return Ok(self.end(cut.then_some("truncated-file")));
             }
-            if head.starts_with(&SECTION.to_be_bytes()) {
-                match &head[8..12] {
-                    [0x1a, 0x2b, 0x3c, 0x4d] => self.order.big = true,
-                    [0x4d, 0x3c, 0x2b, 0x1a] => self.order.big = false,
-                    _ => return Ok(self.end(Some("corrupt-block"))),
-                }
-                self.interfaces.clear();
-            }
-            let kind = self.order.u32(head, 0);
-            let length = self.order.u32(head, 4) as usize;
-            if length < 12 || !length.is_multiple_of(4) {
-                return Ok(self.end(Some("corrupt-block")));
-            }
+            let mut first = [0; 12];
+            first.copy_from_slice(head);
+            let Some((kind, length)) = self.block(&first) else { return Ok(self.end(Some("corrupt-block"))) };
             if length > MAX_BLOCK {
                 if !pass_over(buffer, length)? {
                     return Ok(self.end(Some("truncated-file")));
@@ -64,7 +130,8 @@ impl Pcapng {
             if buffer.peek(length)?.len() < length {
                 return Ok(self.end(Some("truncated-file")));
             }
-            if matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET) {
+            if is_packet(kind) {
+                self.packets = true;
                 let position = buffer.position();
                 let body = &buffer.consume(length)[8..length - 4];
                 match self.packet(kind, body, position) {
@@ -72,9 +139,8 @@ impl Pcapng {
                     None => return Ok(self.end(Some("corrupt-block"))),
                 }
             }
-            if kind == INTERFACE && self.interfaces.len() < MAX_INTERFACES {
-                let block = buffer.peek(length)?;
-                self.interfaces.push(interface(self.order, &block[8..length - 4]));
+            if kind == INTERFACE {
+                self.describe(&buffer.peek(length)?[8..length - 4]);
             }
             buffer.consume(length);
         }
@@ -107,6 +173,10 @@ impl Pcapng {
         let time_ns = nanoseconds(time, interface);
         Some(RawPacket { time_ns, linktype: interface.linktype, wire_length, position, data })
     }
+}
+
+fn is_packet(kind: u32) -> bool {
+    matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET)
 }
 
 fn time_units(order: Order, body: &[u8]) -> u64 {

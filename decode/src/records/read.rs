@@ -237,6 +237,7 @@ impl Reader {
                     let kinds = numbers(items, 4096)?;
                     self.summary.linktypes = kinds.iter().map(|kind| *kind as u16).collect();
                 }
+                "seekable" => self.summary.seekable = natural(items)? == 1,
                 "anomalies" => {
                     for _ in 0..items.map()?.min(64) {
                         let name: String = items.text()?.chars().take(64).collect();

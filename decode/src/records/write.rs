@@ -109,7 +109,7 @@ fn address(address: IpAddr, packer: &mut Packer) {
 
 fn end(decoder: &Decoder, packer: &mut Packer) {
     let summary = &decoder.pipeline.summary;
-    packer.map(6);
+    packer.map(7);
     packer.text("format");
     packer.text(decoder.format());
     packer.text("packets");
@@ -123,6 +123,8 @@ fn end(decoder: &Decoder, packer: &mut Packer) {
     packer.text("linktypes");
     packer.array(summary.linktypes.len());
     summary.linktypes.iter().for_each(|kind| packer.int(i64::from(*kind)));
+    packer.text("seekable");
+    packer.int(i64::from(summary.seekable));
     packer.text("anomalies");
     packer.map(summary.file_anomalies.len());
     for (name, count) in &summary.file_anomalies {

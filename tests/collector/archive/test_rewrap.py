@@ -172,6 +172,26 @@ def test_a_chunk_that_retention_takes_meanwhile_stays_taken(config: CollectorCon
     catalog.close()
 
 
+def test_records_in_a_chunk_s_place_are_checked_by_their_own_hash(config: CollectorConfig) -> None:
+    chunk, records = ChunkId("s1", "eth0", 1, "a" * 64), b"sessions" * 100
+    path = config.folder.archive / "s1" / "0000000001-aaaa.records"
+    path.parent.mkdir()
+    path.write_bytes(records)
+    catalog = Catalog(config.folder.catalog)
+    meta = {"content": "records", "content_sha256": hashlib.sha256(records).hexdigest()}
+    catalog.landed(chunk, size=10**6, path=config.folder.relative(path), meta=meta)
+    for number, wrong in ((2, ""), (3, "b" * 64)):
+        other = ChunkId("s1", "eth0", number, hashlib.sha256(records).hexdigest())
+        copy = path.with_name(f"{number}.pcap")
+        copy.write_bytes(records)
+        catalog.landed(other, size=800, path=config.folder.relative(copy), meta={"content_sha256": wrong})
+    walked = rewrap(config, catalog)
+    catalog.close()
+    assert walked.changed == 2
+    assert [line.split(":")[0] for line in walked.troubles] == [str(path.with_name("3.pcap"))]
+    assert path.with_name("0000000001-aaaa.records.zst").exists()
+
+
 def test_two_rewraps_do_not_work_on_one_archive(config: CollectorConfig) -> None:
     fill(config, 1, Form(0))
     outer = Catalog(config.folder.catalog)
