@@ -56,7 +56,9 @@ class Agent:
         self.settings = settings
         self.layout = Layout(settings.spool)
         self.layout.make([each.name for each in settings.streams])
-        self.journal = open_journal(self.layout, settings.name, [each.name for each in settings.streams])
+        self._room = Room(self.layout.reserve, self.layout.drop_oldest)
+        names = [each.name for each in settings.streams]
+        self.journal = self._room.write(lambda: open_journal(self.layout, settings.name, names))
         self.counters: Counter[str] = Counter()
         self.complaints: dict[str, str] = {}
         self.clock: ship.Clock | None = None
@@ -70,7 +72,7 @@ class Agent:
         self._spool_events: deque[spool.Event] = deque()
         self._examine: asyncio.Queue[spool.FileClosed] = asyncio.Queue()
         self._outgoing: asyncio.Queue[ship.Command] = asyncio.Queue()
-        self._room = Room(self.layout.reserve, self._give_up)
+        self._room.give_up = self._give_up
         self._stopping = asyncio.Event()
         self._working = False
 

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -112,4 +113,24 @@ def _text(report: dict[str, Any], running: bool) -> str:
         )
         if capture.get("problem"):
             lines.append(f"    tcpdump: {capture['problem']}")
-    return "\n".join(lines)
+    return "\n".join(lines + _losses(report))
+
+
+def _losses(report: dict[str, Any]) -> list[str]:
+    """What is gone for ever: sums, and the newest three."""
+    counted = report.get("counters", {})
+    names = ("lost_chunks", "lost_packets", "unwritten_packets", "overrun_files")
+    chunks, packets, unwritten, overrun = (counted.get(name, 0) for name in names)
+    if not (chunks or unwritten or overrun):
+        return []
+    ended = f"{unwritten:,} packets at tcpdump's end, {overrun:,} files written again by their owner"
+    lines = [f"  LOST {chunks:,} chunks with {packets:,} packets, {ended}"]
+    for each in report.get("lost", [])[-3:]:
+        count = f"{each['packets']:,}" if each["packets"] else "unknown number of"
+        span = f"{_clock(each['first_ms'])} to {_clock(each['last_ms'])}"
+        lines.append(f"    lost {each['stream']} {span}, {count} packets: {each['reason']}")
+    return lines
+
+
+def _clock(milliseconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(milliseconds // 1000)) if milliseconds else "?"

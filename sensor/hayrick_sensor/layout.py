@@ -9,6 +9,7 @@ records/STREAM/SEQUENCE-SHA16.records   its sessions, where the stream ships tho
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 from hayrick_common.files import commit_rename, make_folder, remove
 from hayrick_sensor.spool_events import Entry
 
+log = logging.getLogger(__name__)
 CHUNK_FILE = re.compile(r"(\d{10})-([0-9a-f]{16})\.pcap")
 
 
@@ -110,6 +112,14 @@ class Layout:
     def chunk(self, path: str) -> Path:
         """A chunk's file: `path` is relative to chunks/, or an adopted file's whole path."""
         return self.root / "chunks" / path
+
+    def drop_oldest(self) -> bool:
+        """Where no journal can be opened for want of room, a chunk must go; once opened, the journal misses it."""
+        found = min((self.root / "chunks").glob("*/*.pcap"), key=lambda path: path.name, default=None)
+        if found:
+            log.error("the disk is full and the journal cannot be opened: giving up %s", found)
+            remove(found)
+        return found is not None
 
     def sweep(self, known: Iterable[Entry]) -> None:
         """Delete chunk files that the journal has given up, whose removal was cut short."""

@@ -22,7 +22,7 @@ class Room:
 
     def __init__(self, reserve: Path, give_up: Callable[[], bool]) -> None:
         self._reserve = reserve
-        self._give_up = give_up
+        self.give_up = give_up
         self.restore()
 
     def write(self, action: Callable[[], T]) -> T:
@@ -36,9 +36,9 @@ class Room:
         return action()
 
     def restore(self) -> None:
-        """Set room aside again, if there is ten times as much."""
+        """Set room aside again, if there is three times as much."""
         free = os.statvfs(self._reserve.parent)
-        if self._reserve.exists() or free.f_bavail * free.f_frsize < 10 * RESERVE_BYTES:
+        if self._reserve.exists() or free.f_bavail * free.f_frsize < 3 * RESERVE_BYTES:
             return
         with contextlib.suppress(OSError), self._reserve.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
@@ -47,7 +47,7 @@ class Room:
         if self._reserve.exists():
             remove(self._reserve)
             return True
-        return self._give_up()
+        return self.give_up()
 
 
 def _full(error: Exception) -> bool:
