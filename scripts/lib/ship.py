@@ -29,6 +29,7 @@ CHUNK_MEGABYTES = 16
 TICKS = os.sysconf("SC_CLK_TCK")
 INSIDE = "HAYRICK_BENCH_NAMESPACE"
 DEADLINE_SECONDS = 180.0
+SLOW = "200mbit"
 
 SSHD = """\
 Port {port}
@@ -69,7 +70,7 @@ def in_own_network() -> None:
 
 
 def ship(capture: Path, copies: int = 3) -> None:
-    """Print a line for each way, best of three, and its ratio to scp's."""
+    """Print a line for each way, best of three, and its ratio to scp's; then over a link of SLOW, once."""
     in_own_network()
     with tempfile.TemporaryDirectory(prefix="hayrick-ship-") as scratch:
         root = Path(scratch)
@@ -82,9 +83,22 @@ def ship(capture: Path, copies: int = 3) -> None:
                 lambda place: by_hayrick("zeromq", server, chunks, place),
                 lambda place: by_hayrick("sftp", server, chunks, place),
             ]
-            best = [min((way(fresh(root)) for _ in range(3)), key=lambda trip: trip.wall) for way in ways]
-    for trip in best:
-        print(f"{trip}   {best[0].wall / trip.wall:5.2f} x scp's speed, {trip.cpu / best[0].cpu:5.2f} x its CPU")
+            compare("loopback as it is", [min((way(fresh(root)) for _ in range(3)), key=wall) for way in ways])
+            del chunks[len(chunks) // copies :]
+            run(["tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", SLOW, "burst", "1mb", "latency", "100ms"])
+            compare(f"loopback held to {SLOW}/s", [way(fresh(root)) for way in ways])
+
+
+def wall(trip: Trip) -> float:
+    """What is the best of several."""
+    return trip.wall
+
+
+def compare(link: str, trips: list[Trip]) -> None:
+    """Print them, each against the first."""
+    print(f"{link}:")
+    for trip in trips:
+        print(f"  {trip}   {trips[0].wall / trip.wall:5.2f} x scp's speed, {trip.cpu / trips[0].cpu:5.2f} x its CPU")
 
 
 def cut(capture: Path, folder: Path, copies: int, megabytes: int = CHUNK_MEGABYTES) -> list[Path]:
