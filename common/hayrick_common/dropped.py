@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hayrick_common.chunk import PCAP, ChunkId, Manifest, check_name
 
-FORMAT = 1
+FORMAT = 2
+RECEIPT_FORMAT = 1
+RAW, ZSTD = "raw", "zstd"
 RECEIPTS = "receipts"
 REFUSED = "refused"
 STATUS = "status.json"
@@ -16,11 +19,27 @@ TEXT_MAX_BYTES = 64 << 10
 STATES = ("landed", "indexed", REFUSED)
 _NUMBERS = ("size", "packets", "first_ms", "last_ms", "closed_ms", "gap_ms")
 _NUMBER_MAX = 2**63 - 1
+_CHUNK_NAME = re.compile(r"((?:[^.]+\.){3}[0-9a-f]{16})\.(?:pcap|records)(?:\.zst)?")
 
 
-def chunk_name(key: str) -> str:
+@dataclass(frozen=True)
+class Delivery:
+    """A chunk's manifest, and how its file is encoded: raw, or (format 2) as zstd frames of `stored` bytes in all."""
+
+    manifest: Manifest
+    encoding: str = RAW
+    stored: int = 0
+
+
+def chunk_name(manifest: Manifest, encoding: str = RAW) -> str:
     """Name of the chunk's file; beside it lies the manifest."""
-    return f"{key}.pcap"
+    return f"{manifest.key}.{manifest.content}{'.zst' if encoding == ZSTD else ''}"
+
+
+def key_of(name: str) -> str:
+    """The key in a chunk's name; empty when it is none."""
+    found = _CHUNK_NAME.fullmatch(name)
+    return found[1] if found else ""
 
 
 def note_name(key: str) -> str:
@@ -29,14 +48,31 @@ def note_name(key: str) -> str:
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """The manifest as JSON."""
+    """The manifest of a raw delivery as JSON of format 1, which every collector reads."""
     values = asdict(manifest)
-    return _json({"format": FORMAT, **values.pop("chunk"), **values})
+    return _json({"format": 1, **values.pop("chunk"), **values})
 
 
-def decode_manifest(data: bytes, sensor: str) -> Manifest:
-    """The manifest in `data`, of a chunk of `sensor` and no other; ValueError says what is wrong."""
-    table = _table(data)
+def encode_delivery(delivery: Delivery) -> bytes:
+    """The manifest as JSON."""
+    values = asdict(delivery.manifest)
+    how = {"encoding": delivery.encoding, "stored": delivery.stored}
+    return _json({"format": FORMAT, **values.pop("chunk"), **values, **how})
+
+
+def decode_delivery(data: bytes, sensor: str) -> Delivery:
+    """What `data` says of a chunk of `sensor` and no other; ValueError says what is wrong. Format 1 is raw."""
+    table = _table(data, FORMAT)
+    manifest = _manifest(table, sensor)
+    if table["format"] == 1:
+        return Delivery(manifest, RAW, manifest.payload_size)
+    encoding, stored = _typed(table, "encoding", str), _number(table, "stored")
+    if encoding not in (RAW, ZSTD):
+        raise ValueError(f"encoding {encoding[:40]!r} is neither {RAW} nor {ZSTD}")
+    return Delivery(manifest, encoding, stored)
+
+
+def _manifest(table: dict[str, Any], sensor: str) -> Manifest:
     names = [_typed(table, name, str) for name in ("sensor", "stream", "sha256")]
     chunk = ChunkId(names[0], names[1], _number(table, "sequence"), names[2])
     if chunk.sensor != sensor:
@@ -65,12 +101,12 @@ class Receipt:
 
 def encode_receipt(receipt: Receipt) -> bytes:
     """The receipt as JSON."""
-    return _json({"format": FORMAT, **asdict(receipt)})
+    return _json({"format": RECEIPT_FORMAT, **asdict(receipt)})
 
 
 def decode_receipt(data: bytes, key: str) -> Receipt:
     """The receipt in `data`, which must be for `key`; ValueError says what is wrong."""
-    table = _table(data)
+    table = _table(data, RECEIPT_FORMAT)
     receipt = Receipt(*(_typed(table, name, str)[:1024] for name in ("key", "state", "sha256", "code", "reason")))
     if receipt.key != key or receipt.state not in STATES:
         raise ValueError(f"no receipt for {key}")
@@ -89,15 +125,15 @@ def _json(table: dict[str, Any]) -> bytes:
     return json.dumps(table, indent=1).encode() + b"\n"
 
 
-def _table(data: bytes) -> dict[str, Any]:
+def _table(data: bytes, newest: int) -> dict[str, Any]:
     if len(data) > TEXT_MAX_BYTES:
         raise ValueError(f"is over {TEXT_MAX_BYTES} bytes")
     try:
         table = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON: {error}") from error
-    if not isinstance(table, dict) or table.get("format") != FORMAT:
-        raise ValueError(f"is not of format {FORMAT}; update the older of sensor and collector")
+    if not isinstance(table, dict) or type(table.get("format")) is not int or not 1 <= table["format"] <= newest:
+        raise ValueError(f"is not of format 1 to {newest}; update the older of sensor and collector")
     return table
 
 

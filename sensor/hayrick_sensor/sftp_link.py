@@ -1,37 +1,31 @@
 """The shipper's shell on an SFTP server: it answers the shipper as a collector would, from what lies in the folder.
 
-One chunk goes up at a time; heartbeats and receipts have their turn between its blocks.
+What is done when, the courier decides; this carries it out, one step at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import AsyncIterator
+from typing import Any
 
 import paramiko
 
 from hayrick_common import __version__, wire
-from hayrick_common.chunk import Manifest
-from hayrick_common.dropped import REFUSED, Receipt
+from hayrick_sensor import courier as co
 from hayrick_sensor import shipper_events as ev
 from hayrick_sensor.config import CollectorSettings, parse_place
-from hayrick_sensor.sftp_session import HostKeyError, Session, Upload
+from hayrick_sensor.sftp_session import HostKeyError, Session, Upload, frame_of
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
-RECEIPTS_SECONDS = 2.0
-RECEIPTS_AT_ONCE = 32
-BLOCK_BYTES = wire.BODY_MAX_BYTES
-WINDOW_BLOCKS = 4
 BLOCK_SECONDS = 30.0
 REDIAL_SECONDS = (1.0, 30.0)
 TROUBLE = (OSError, EOFError, paramiko.SSHException)
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class SftpLink:
@@ -47,13 +41,11 @@ class SftpLink:
         self._key_file, self._known_hosts = settings.ssh_files()
         self._session: Session | None = None
         self._out: asyncio.Queue[ev.Event] = asyncio.Queue()
-        self._blocks: asyncio.Queue[wire.Block | wire.Gone] = asyncio.Queue()
-        self._offers: dict[str, Manifest] = {}
-        self._offered = asyncio.Event()
+        self._blocks: asyncio.Queue[tuple[wire.Block | wire.Gone, asyncio.Future[bytes] | None]] = asyncio.Queue()
+        self._courier = co.Courier()
+        self._upload: Upload | None = None
+        self._stirred = asyncio.Event()
         self._again = asyncio.Event()
-        self._awaited: dict[str, str] = {}
-        self._beat: wire.Heartbeat | None = None
-        self._looked = 0.0
 
     # --- what the agent calls -------------------------------------------------------------------------------------
 
@@ -76,18 +68,17 @@ class SftpLink:
         if self._session is None:
             return False
         if isinstance(message, wire.Hello):
-            self._got(wire.Welcome(wire.WIRE_MAX, __version__, "sftp", _epoch_ms(), 0))
+            self._out.put_nowait(ev.Got(wire.Welcome(wire.WIRE_MAX, __version__, "sftp", _epoch_ms(), 0)))
         elif isinstance(message, wire.Offer):
-            manifest = message.manifest(self._sensor)
-            self._offers.setdefault(manifest.key, manifest)
-            self._offered.set()
-        elif isinstance(message, (wire.Block, wire.Gone)):
-            if isinstance(message, wire.Gone):
-                self._offers.pop(message.key, None)
-            self._blocks.put_nowait(message)
+            self._courier.offered(message.manifest(self._sensor))
+        elif isinstance(message, wire.Block):  # compressed beside the one that is being placed
+            self._blocks.put_nowait((message, asyncio.ensure_future(_compressed(message))))
+        elif isinstance(message, wire.Gone):
+            self._courier.gone(message.key)
+            self._blocks.put_nowait((message, None))
         elif isinstance(message, wire.Heartbeat):
-            self._beat = message
-            self._offered.set()
+            self._courier.beat = message
+        self._stirred.set()
         return True
 
     def reconnect(self) -> None:
@@ -118,7 +109,8 @@ class SftpLink:
         """From dialling to the end of one connection."""
         try:
             self._session = await asyncio.to_thread(Session, self._place, self._key_file, self._known_hosts)
-            self._forget()
+            self._courier.lost()
+            self._upload = None
             self.problem = ""
             self._out.put_nowait(ev.Connected())
             await self._serve(self._session)
@@ -139,107 +131,81 @@ class SftpLink:
         self.problem = problem
         self._out.put_nowait(event)
 
-    def _forget(self) -> None:
-        self._offers.clear()
-        self._beat = None
-
     async def _serve(self, session: Session) -> None:
+        """Take one step after another; what each is, the courier says."""
         while True:
-            await self._between(session)
-            if self._offers:
-                await self._offer(session, self._offers[next(iter(self._offers))])
-                continue
-            self._offered.clear()
-            try:
-                await asyncio.wait_for(self._offered.wait(), RECEIPTS_SECONDS)
-            except asyncio.TimeoutError:
-                continue
+            step = self._courier.next(_clock_ms())
+            answer = await self._do(session, step)
+            for message in self._courier.done(step, answer, _clock_ms()):
+                self._out.put_nowait(ev.Got(message))
 
-    async def _call(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        return await asyncio.to_thread(function, *arguments, **options)
+    async def _do(self, session: Session, step: co.Step) -> Any:
+        if isinstance(step, co.Rest):
+            return await self._rest(step.milliseconds / 1000)
+        if isinstance(step, co.Begin):
+            self._forget_blocks()
+            self._upload = await asyncio.to_thread(session.open, step.manifest)
+            return None
+        if isinstance(step, co.Place):
+            return await self._put(session, step)
+        return await asyncio.to_thread(self._plainly, session, step)
 
-    def _got(self, message: wire.Message) -> None:
-        self._out.put_nowait(ev.Got(message))
+    def _plainly(self, session: Session, step: co.Step) -> Any:
+        """What one call does; in a thread."""
+        if isinstance(step, co.Report):
+            return session.report(json.dumps(step.beat.report).encode())
+        if isinstance(step, co.ReadReceipt):
+            return session.receipt(step.key)
+        if isinstance(step, co.Forget):
+            return session.forget_receipt(step.receipt.key)
+        if isinstance(step, co.Look):
+            return session.receipt(step.manifest.key) or session.committed(step.manifest)
+        if self._upload is not None:
+            upload, self._upload = self._upload, None
+            return session.commit(upload) if isinstance(step, co.Commit) else session.discard(upload)
+        return None
 
-    # --- chunks ---------------------------------------------------------------------------------------------------
+    async def _rest(self, seconds: float) -> None:
+        self._stirred.clear()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stirred.wait(), seconds)
 
-    async def _offer(self, session: Session, manifest: Manifest) -> None:
-        """Answer an offer: by the receipt that is there, by nothing while the chunk waits there, or take it up."""
-        receipt = await self._call(session.receipt, manifest.key)
-        if receipt is not None:
-            await self._tell(session, receipt)
-        elif await self._call(session.committed, manifest):
-            self._awaited.setdefault(manifest.key, "")
-        else:
-            await self._deliver(session, manifest)
-        self._offers.pop(manifest.key, None)
+    # --- blocks ---------------------------------------------------------------------------------------------------
 
-    async def _deliver(self, session: Session, manifest: Manifest) -> None:
-        upload = await self._call(session.open, manifest)
+    def _forget_blocks(self) -> None:
         while not self._blocks.empty():
             self._blocks.get_nowait()
-        asked = placed = 0
-        while placed < manifest.payload_size:
-            while asked < manifest.payload_size and asked - placed < WINDOW_BLOCKS * BLOCK_BYTES:
-                length = min(BLOCK_BYTES, manifest.payload_size - asked)
-                self._got(wire.Fetch(manifest.key, asked, length))
-                asked += length
-            block = await self._block(manifest.key, placed)
-            if block is None:
-                await self._call(session.discard, upload)
-                return
-            await self._put(session, upload, block)
-            placed += len(block.body)
-            await self._between(session)
-        await self._call(session.commit, upload)
-        self._awaited[manifest.key] = ""
 
-    async def _block(self, key: str, offset: int) -> wire.Block | None:
-        """The block that is wanted next; None when the sensor has the chunk no more."""
+    async def _put(self, session: Session, step: co.Place) -> bool:
+        frame = await self._frame(step)
+        if frame is None or self._upload is None:
+            return False
+        self.bytes_sent += await asyncio.to_thread(session.place, self._upload, frame)
+        return True
+
+    async def _frame(self, step: co.Place) -> bytes | None:
+        """The block that is wanted next, as a zstd frame; None when the sensor has the chunk no more."""
         deadline = time.monotonic() + BLOCK_SECONDS
         while True:
             try:
-                got = await asyncio.wait_for(self._blocks.get(), deadline - time.monotonic())
+                got, frame = await asyncio.wait_for(self._blocks.get(), deadline - time.monotonic())
             except asyncio.TimeoutError as error:
-                raise OSError(f"block of {key} at {offset} was not read within {BLOCK_SECONDS:.0f} s") from error
+                reason = f"block of {step.key} at {step.offset} was not read within {BLOCK_SECONDS:.0f} s"
+                raise OSError(reason) from error
             if isinstance(got, wire.Gone):
-                if got.key == key:
+                if got.key == step.key:
                     return None
-            elif got.key == key and got.offset == offset:
-                return got
+            elif got.key == step.key and got.offset == step.offset and frame is not None:
+                return await frame
 
-    async def _put(self, session: Session, upload: Upload, block: wire.Block) -> None:
-        self.bytes_sent += await self._call(session.place, upload, block.offset, block.body)
 
-    # --- receipts and heartbeats ----------------------------------------------------------------------------------
+async def _compressed(block: wire.Block) -> bytes:
+    """The block as one zstd frame: the same block gives the same frame, so that a cut delivery can go on."""
+    return block.body if block.encoding == wire.ZSTD else await asyncio.to_thread(frame_of, block.body)
 
-    async def _between(self, session: Session) -> None:
-        if self._beat is not None:
-            beat, self._beat = self._beat, None
-            report = json.dumps(beat.report).encode()
-            server_ms = await self._call(session.report, report)
-            self._got(wire.Pulse(server_ms, beat.sent_ms))
-        if time.monotonic() - self._looked >= RECEIPTS_SECONDS:
-            await self._look_for_receipts(session)
-            self._looked = time.monotonic()  # after it: where round trips are slow, chunks still have their turn
 
-    async def _look_for_receipts(self, session: Session) -> None:
-        for key in list(self._awaited)[:RECEIPTS_AT_ONCE]:
-            known = self._awaited.pop(key)
-            self._awaited[key] = known
-            receipt = await self._call(session.receipt, key)
-            if receipt is not None and receipt.state != known:
-                await self._tell(session, receipt)
-
-    async def _tell(self, session: Session, receipt: Receipt) -> None:
-        self._awaited.pop(receipt.key, None)
-        if receipt.state == REFUSED:
-            await self._call(session.forget_receipt, receipt.key)
-            self._got(wire.Refused(receipt.code, receipt.reason, receipt.key))
-            return
-        if receipt.state == wire.LANDED:
-            self._awaited[receipt.key] = wire.LANDED
-        self._got(wire.Receipt(receipt.key, receipt.state))
+def _clock_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _epoch_ms() -> int:

@@ -15,6 +15,7 @@ from posixpath import join
 from typing import Any
 
 import paramiko
+import zstandard
 from paramiko.sftp import CMD_EXTENDED, CMD_STATUS, CMD_WRITE, int64
 
 from hayrick_common import dropped
@@ -26,7 +27,13 @@ from hayrick_sensor.config import Place
 DEADLINE_SECONDS = 20.0
 WRITE_BYTES = 32_000
 UNANSWERED_WRITES = 128
+LEVEL = 1
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
+
+
+def frame_of(body: bytes) -> bytes:
+    """The bytes as one zstd frame with its size: equal bytes give equal frames."""
+    return zstandard.ZstdCompressor(LEVEL, write_content_size=True, write_checksum=True).compress(body)
 
 
 class HostKeyError(ConfigError):
@@ -60,13 +67,14 @@ class Acks:
 
 @dataclass
 class Upload:
-    """The chunk on its way: `there` bytes lay on the server before."""
+    """The chunk on its way: `there` bytes lay on the server before, `at` are as they must be."""
 
     manifest: Manifest
     name: str
     file: Any
     there: int
     acks: Acks = field(repr=False)
+    at: int = 0
 
 
 def connect(place: Place, key_file: Path, known_hosts: Path) -> paramiko.SSHClient:
@@ -140,22 +148,26 @@ class Session:
 
     def committed(self, manifest: Manifest) -> bool:
         """Whether the chunk lies there whole, for the collector to take."""
-        return self._size(join(self._root, dropped.chunk_name(manifest.key))) == manifest.payload_size
+        data = self._read(join(self._root, dropped.note_name(manifest.key)))
+        try:
+            stored = dropped.decode_delivery(data, manifest.chunk.sensor).stored if data else None
+        except ValueError:
+            return False
+        return stored is not None and self._size(self._final(manifest)) == stored
 
     def open(self, manifest: Manifest) -> Upload:
         """Begin or go on with the hidden file."""
-        name = self._hidden(dropped.chunk_name(manifest.key))
+        name = self._hidden(dropped.chunk_name(manifest, dropped.ZSTD))
         there = self._size(name)
-        file = self._client.open(name, "w+" if there is None or there > manifest.payload_size else "r+")
-        return Upload(
-            manifest, name, file, 0 if there is None or there > manifest.payload_size else there, Acks(self._client)
-        )
+        file = self._client.open(name, "w+" if there is None else "r+")
+        return Upload(manifest, name, file, there or 0, Acks(self._client))
 
-    def place(self, upload: Upload, offset: int, body: bytes) -> int:
-        """Put the bytes there unless they are there; from the first that differ on all is written anew.
+    def place(self, upload: Upload, body: bytes) -> int:
+        """Add the bytes unless they are there; from the first that differ on all is written anew.
 
         Returns the number of bytes written.
         """
+        offset, upload.at = upload.at, upload.at + len(body)
         if offset < upload.there:
             common = min(len(body), upload.there - offset)
             found = b"".join(upload.file.readv([(offset, common)]))
@@ -175,14 +187,16 @@ class Session:
     def commit(self, upload: Upload) -> None:
         """Sync the file where the server can, write the manifest, give the file its name."""
         upload.acks.settle(0)
+        if upload.there > upload.at:
+            upload.file.truncate(upload.at)
         size = upload.file.stat().st_size
-        if size != upload.manifest.payload_size:
-            raise OSError(errno.EIO, f"the server holds {size} bytes of {upload.manifest.payload_size}")
+        if size != upload.at:
+            raise OSError(errno.EIO, f"the server holds {size} bytes of {upload.at}")
         self._sync(upload.file)
         upload.file.close()
-        key = upload.manifest.key
-        self._write(dropped.note_name(key), dropped.encode_manifest(upload.manifest))
-        self._client.posix_rename(upload.name, join(self._root, dropped.chunk_name(key)))
+        delivery = dropped.Delivery(upload.manifest, dropped.ZSTD, upload.at)
+        self._write(dropped.note_name(upload.manifest.key), dropped.encode_delivery(delivery))
+        self._client.posix_rename(upload.name, self._final(upload.manifest))
 
     def discard(self, upload: Upload) -> None:
         """Give the chunk up: the hidden file goes."""
@@ -193,6 +207,9 @@ class Session:
         """Replace the status file; returns when that was by the server's clock, whole seconds as epoch ms."""
         self._write(dropped.STATUS, data)
         return int(self._client.stat(join(self._root, dropped.STATUS)).st_mtime or 0) * 1000
+
+    def _final(self, manifest: Manifest) -> str:
+        return join(self._root, dropped.chunk_name(manifest, dropped.ZSTD))
 
     def _hidden(self, name: str) -> str:
         return join(self._root, f".{name}{PART_SUFFIX}")

@@ -17,20 +17,23 @@ from pathlib import Path
 
 from hayrick_collector.archive.container import Form
 from hayrick_collector.landing.closings import FolderClosings
-from hayrick_collector.landing.dropped_files import copy_in, pinned, read_small, refuse
+from hayrick_collector.landing.dropped_files import copy_in, note_of, pinned, read_small, refuse
 from hayrick_collector.landing.part import short_of_disk
 from hayrick_collector.landing.sink import LandedSink
 from hayrick_common import wire
-from hayrick_common.chunk import NAME, ChunkId, Manifest
+from hayrick_common.chunk import NAME, ChunkId
 from hayrick_common.closed_files import SETTLED_SECONDS, ClosedFiles
 from hayrick_common.dropped import (
     RECEIPTS,
     REFUSED,
     STATUS,
+    Delivery,
     Receipt,
-    decode_manifest,
+    chunk_name,
+    decode_delivery,
     decode_receipt,
     encode_receipt,
+    key_of,
     note_name,
     stream_and_sequence,
 )
@@ -42,6 +45,7 @@ FOLDERS_SECONDS = 2.0
 RENEW_SECONDS = 60.0
 AGAIN_SECONDS = 10.0
 FRESH_MS = 60_000
+SUFFIXES = (".pcap", ".records", ".zst")
 
 
 class RefusalError(ValueError):
@@ -102,7 +106,7 @@ class Drop:
             async for path in ClosedFiles(folder, "*", FolderClosings, self._settled, whole).closed():
                 if path.name == STATUS:
                     self._status(sensor, path)
-                elif path.suffix == ".pcap" and path.exists():
+                elif path.suffix in SUFFIXES and path.exists():
                     await self._one(sensor, path)
         except OSError as error:
             self.counters["unwatched"] += 1
@@ -113,10 +117,11 @@ class Drop:
 
     async def _one(self, sensor: str, path: Path) -> None:
         try:
-            manifest = self._manifest(sensor, path)
+            delivery = self._delivery(sensor, path)
+            manifest = delivery.manifest
             known = self._sink.known(manifest.chunk)
             if known is None:
-                await self._land(manifest, path)
+                await self._land(delivery, path)
             elif known.sha256 != manifest.chunk.sha256:
                 reason = f"number {manifest.chunk.sequence} has landed with other bytes; was the sensor's journal lost?"
                 raise RefusalError("conflict", reason)
@@ -130,24 +135,25 @@ class Drop:
             log.warning("drop: %s of %s stays for now: %s", path.name, sensor, error)
         else:
             remove(path)
-            remove(path.with_suffix(".json"))
+            remove(note_of(path))
 
-    def _manifest(self, sensor: str, path: Path) -> Manifest:
+    def _delivery(self, sensor: str, path: Path) -> Delivery:
         try:
-            manifest = decode_manifest(read_small(path.with_suffix(".json")), sensor)
+            delivery = decode_delivery(read_small(note_of(path)), sensor)
         except FileNotFoundError as error:
             raise RefusalError("garbled", "there is no manifest beside it") from error
         except (ValueError, OverflowError) as error:
             raise RefusalError("garbled", f"manifest: {error}") from error
-        if manifest.key != path.stem:
-            raise RefusalError("garbled", f"the manifest is of {manifest.key}")
-        return manifest
+        if path.name != chunk_name(delivery.manifest, delivery.encoding):
+            raise RefusalError("garbled", f"the manifest is of {chunk_name(delivery.manifest, delivery.encoding)}")
+        return delivery
 
-    async def _land(self, manifest: Manifest, path: Path) -> None:
+    async def _land(self, delivery: Delivery, path: Path) -> None:
         if short_of_disk(self.data, self.keep_free_bytes):
             self.counters["disk_low"] += 1
             raise OSError(errno.ENOSPC, "the collector's disk is nearly full")
-        final = await asyncio.to_thread(copy_in, self.data, manifest, path, self._form)
+        manifest = delivery.manifest
+        final = await asyncio.to_thread(copy_in, self.data, delivery, path, self._form)
         if final is None:
             raise RefusalError("content", "its bytes are not those that the manifest promises")
         meta = {name: value for name, value in asdict(manifest).items() if name not in ("chunk", "size")}
@@ -160,7 +166,9 @@ class Drop:
         code = error.code if isinstance(error, RefusalError) else "garbled"
         try:
             refuse(path, str(error))
-            self._write(path.parent, Receipt(path.stem, REFUSED, code=code, reason=str(error)[:200]))
+            self._write(
+                path.parent, Receipt(key_of(path.name) or path.stem, REFUSED, code=code, reason=str(error)[:200])
+            )
         except OSError as trouble:
             self.counters["put_off"] += 1
             log.warning("drop: %s cannot be set aside: %s", path.name, trouble)
@@ -231,8 +239,8 @@ def whole(path: Path) -> bool:
     """Whether a chunk has all its bytes by its manifest: a server that has not noticed a dead connection keeps it open
     for hours, and the copy is hashed anyway."""
     try:
-        manifest = decode_manifest(read_small(path.with_suffix(".json")), path.parent.name)
-        return path.suffix == ".pcap" and path.stat().st_size == manifest.payload_size
+        delivery = decode_delivery(read_small(note_of(path)), path.parent.name)
+        return path.name == chunk_name(delivery.manifest, delivery.encoding) and path.stat().st_size == delivery.stored
     except (OSError, ValueError, OverflowError):
         return False
 

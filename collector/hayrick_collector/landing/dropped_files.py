@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from hayrick_collector.archive.container import Form
+from hayrick_collector.archive.container import Form, decompressed
+from hayrick_collector.archive.zstdframes import LARGEST_STORED, frame_length, plain_length
 from hayrick_collector.landing.part import READ_BYTES, Part, already_named, discard
-from hayrick_common.chunk import Manifest
-from hayrick_common.dropped import REFUSED, TEXT_MAX_BYTES
+from hayrick_common.dropped import RAW, REFUSED, TEXT_MAX_BYTES, Delivery, key_of, note_name
 from hayrick_common.files import make_folder, move, write_file
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -33,20 +34,25 @@ def pinned(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def copy_in(data: Path, manifest: Manifest, path: Path, form: Form) -> Path | None:
+def note_of(path: Path) -> Path:
+    """Where the manifest of the chunk lies, or the like of any other file."""
+    key = key_of(path.name)
+    return path.with_name(note_name(key)) if key else path.with_suffix(".json")
+
+
+def copy_in(data: Path, delivery: Delivery, path: Path, form: Form) -> Path | None:
     """The chunk durable in the archive; None when its bytes are not the promised ones. Call in a thread."""
+    manifest = delivery.manifest
     final = already_named(data, manifest, form)
     if final:
         return final
     discard(data, manifest)
     with os.fdopen(os.open(path, _READ), "rb") as stream:
-        if os.fstat(stream.fileno()).st_size != manifest.payload_size:
+        if os.fstat(stream.fileno()).st_size != delivery.stored:
             return None
         part = Part(data, manifest, form)
         try:
-            while block := stream.read(READ_BYTES):
-                part.write(part.offset, block)
-            whole = part.finish()
+            whole = _filled(part, _pieces(stream, delivery.encoding)) and part.finish()
         finally:
             part.close()
     if not whole:
@@ -54,10 +60,41 @@ def copy_in(data: Path, manifest: Manifest, path: Path, form: Form) -> Path | No
     return part.final if whole else None
 
 
+def _filled(part: Part, pieces: Iterator[tuple[bytes, bytes | None]]) -> bool:
+    """Write no more than was promised; False when there is more, or it cannot be read."""
+    try:
+        for block, frame in pieces:
+            if part.offset + len(block) > part.manifest.payload_size:
+                return False
+            part.write(part.offset, block, frame)
+    except ValueError:
+        return False
+    return True
+
+
+def _pieces(stream: BinaryIO, encoding: str) -> Iterator[tuple[bytes, bytes | None]]:
+    """Blocks, and the zstd frame that each came as; ValueError where there is no whole frame of a bounded size."""
+    if encoding == RAW:
+        while block := stream.read(READ_BYTES):
+            yield block, None
+        return
+    ahead = b""
+    while ahead := ahead or stream.read(READ_BYTES):
+        while (length := frame_length(ahead)) is None:
+            more = stream.read(READ_BYTES)
+            if not more or len(ahead) > LARGEST_STORED:
+                raise ValueError("a zstd frame is cut, or too large")
+            ahead += more
+        frame, ahead = ahead[:length], ahead[length:]
+        if not (size := plain_length(frame)):
+            raise ValueError("an empty zstd frame")
+        yield decompressed(frame, size), frame
+
+
 def refuse(path: Path, reason: str) -> None:
     """Move the file and its manifest, if it has one, to `refused/` beside it, with the reason."""
     with pinned(path.parent / REFUSED) as refused:
         write_file(refused / f"{path.name}.reason.txt", f"{reason}\n".encode(errors="backslashreplace"))
-        for each in (path.with_suffix(".json"), path):
+        for each in (note_of(path), path):
             if each.is_file() or each.is_symlink():
                 move(each, refused / each.name)

@@ -92,7 +92,7 @@ class SftpFleet(Fleet):
     def parts(self) -> int:
         """Bytes of chunks that are half delivered."""
         total = 0
-        for path in self.drop.glob(".*.pcap.part"):
+        for path in self.drop.glob(".*.pcap.*part"):
             with contextlib.suppress(FileNotFoundError):
                 total += path.stat().st_size
         return total

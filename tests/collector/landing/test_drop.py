@@ -13,7 +13,8 @@ from hayrick_collector.archive.reader import open_file
 from hayrick_collector.landing import Drop, Known
 from hayrick_collector.landing.drop import whole
 from hayrick_common.chunk import ChunkId, Manifest
-from hayrick_common.dropped import decode_receipt, encode_manifest
+from hayrick_common.dropped import Delivery, chunk_name, decode_receipt, encode_delivery, encode_manifest
+from hayrick_sensor.sftp_session import frame_of
 
 BODY = b"packets" * 1000
 
@@ -111,6 +112,48 @@ def test_second_receipt_comes_though_the_collector_was_down_when_it_was_due(tmp_
     serve(tmp_path, sink, lambda: state(tmp_path, manifest.key) == "indexed")
 
 
+def deliver_frames(folder: Path, manifest: Manifest, stored: bytes) -> None:
+    """As a sensor does it: zstd frames, a manifest of format 2."""
+    folder.mkdir(parents=True, exist_ok=True)
+    note = encode_delivery(Delivery(manifest, "zstd", len(stored)))
+    (folder / f"{manifest.key}.json").write_bytes(note)
+    (folder / chunk_name(manifest, "zstd")).write_bytes(stored)
+
+
+def test_zstd_frames_land_as_they_came(tmp_path: Path) -> None:
+    sink, manifest = Sink(), manifest_of(BODY)
+    frames = [frame_of(BODY[:700]), frame_of(BODY[700:])]
+    deliver_frames(tmp_path / "drop" / "s1", manifest, b"".join(frames))
+    serve(tmp_path, sink, lambda: state(tmp_path, manifest.key) == "landed")
+    (stored,) = sink.rows.values()
+    assert stored.read_bytes().startswith(b"".join(frames))
+    assert open_file(stored).read() == BODY
+    wait = [path.name for path in (tmp_path / "drop" / "s1").iterdir()]
+    assert set(wait) <= {"receipts", manifest.key + ".json"}
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        frame_of(BODY)[:-9],
+        frame_of(BODY) + b"more",
+        frame_of(BODY) + frame_of(b"more"),
+        frame_of(BODY) + frame_of(b""),
+        frame_of(BODY)[:-1] + bytes([frame_of(BODY)[-1] ^ 1]),
+        frame_of(bytes(5 << 20)),
+        BODY,
+        b"",
+    ],
+    ids=["cut", "garbage after", "more bytes", "empty frame", "damaged", "frame of 5 MiB", "raw", "nothing"],
+)
+def test_frames_that_are_not_the_promised_bytes_are_refused(tmp_path: Path, stored: bytes) -> None:
+    manifest = manifest_of(BODY)
+    deliver_frames(tmp_path / "drop" / "s1", manifest, stored)
+    serve(tmp_path, Sink(), lambda: state(tmp_path, manifest.key) == "refused")
+    assert list(tmp_path.glob("archive/**/*.*")) == list(tmp_path.glob("incoming/*")) == []
+    assert (tmp_path / "drop" / "s1" / "refused" / chunk_name(manifest, "zstd")).read_bytes() == stored
+
+
 @pytest.mark.parametrize(
     ("manifest", "note", "code", "reason"),
     [
@@ -120,7 +163,7 @@ def test_second_receipt_comes_though_the_collector_was_down_when_it_was_due(tmp_
         (manifest_of(BODY), encode_manifest(manifest_of(BODY, "s2")), "garbled", "speaks for sensor 's2'"),
         (manifest_of(BODY), encode_manifest(manifest_of(b"x")), "garbled", "the manifest is of"),
         (manifest_of(BODY), encode_manifest(manifest_of(BODY)).replace(b'"a"', b'"../a"'), "garbled", "stream"),
-        (manifest_of(BODY), b'{"format": 2}', "garbled", "format 1"),
+        (manifest_of(BODY), b'{"format": 3}', "garbled", "format 1"),
     ],
 )
 def test_forged_or_wrong_chunk_is_set_aside_with_the_reason(

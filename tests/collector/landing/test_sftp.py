@@ -14,6 +14,7 @@ from tests.collector.landing.sshd import SftpFleet
 from tests.collector.landing.test_kills import write_capture
 
 from hayrick_common.dropped import Receipt, encode_receipt
+from hayrick_sensor.sftp_session import frame_of
 
 
 @pytest.fixture
@@ -87,8 +88,9 @@ def test_server_that_is_not_known_gets_nothing_and_the_operator_is_told(fleet: S
 def test_what_lies_there_is_compared_before_it_is_added_to(fleet: SftpFleet) -> None:
     digest = write_capture(fleet.root / "pcaps" / "a.pcap", 3_000_000, 1)
     whole = (fleet.root / "pcaps" / "a.pcap").read_bytes()
-    spoiled = whole[:1_500_000] + bytes(500_000)
-    (fleet.drop / f".s1.adopted.0000000001.{digest[:16]}.pcap.part").write_bytes(spoiled)
+    frames = [frame_of(whole[start : start + (1 << 20)]) for start in range(0, len(whole), 1 << 20)]
+    spoiled = frames[0] + frames[1][:400_000] + bytes(500_000)
+    (fleet.drop / f".s1.adopted.0000000001.{digest[:16]}.pcap.zst.part").write_bytes(spoiled)
     fleet.start("landing")
     fleet.start("sensor")
     wait_until(lambda: len(fleet.landed()) == 1, 30, fleet)
