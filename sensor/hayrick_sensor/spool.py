@@ -97,7 +97,14 @@ class Spool:
             return [Count("empty_files"), *removal]
         if found.problem and event.stamp:
             return [Count("not_captures")]
+        if event.stamp and self._known(event.stream, found.sha256):
+            return [Count("doubled_files"), *([Discard(event.stream, f"{event.stamp}.copy")] if budget.owned else [])]
         return self._keep(event, found, budget)
+
+    def _known(self, stream: str, sha256: str) -> bool:
+        """Whether a chunk here has just these bytes: its owner has copied a file, or our journal was lost."""
+        chunks = (each.manifest.chunk for each in self.entries.values())
+        return any(each.sha256 == sha256 and each.stream == stream for each in chunks)
 
     def _overrun(self, event: Overrun) -> list[Command]:
         identity = _identity(event)

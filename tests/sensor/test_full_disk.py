@@ -78,7 +78,12 @@ def journal_counters(fleet: Fleet) -> dict[str, int]:
 
 def test_room_gives_up_its_reserve_then_what_it_is_told_to_and_then_raises(tmp_path: Path) -> None:
     given: list[str] = []
-    room = Room(tmp_path / "reserve", lambda: len(given) < 3 and not given.append("chunk"))
+
+    def give_up() -> bool:
+        given.append("chunk")
+        return len(given) <= 3
+
+    room = Room(tmp_path / "reserve", give_up)
     assert (tmp_path / "reserve").stat().st_size == RESERVE_BYTES
     needs = 4
 
@@ -89,7 +94,7 @@ def test_room_gives_up_its_reserve_then_what_it_is_told_to_and_then_raises(tmp_p
 
     assert room.write(action) == "done"
     assert given == ["chunk"] * 3
-    needs = 5
+    needs = 9
     with pytest.raises(sqlite3.OperationalError):
         room.write(action)
     room.restore()

@@ -117,3 +117,12 @@ def test_overrun_file_is_a_loss_and_not_looked_at_again() -> None:
         ev.Lose("eth0", 0, 5, 9, "written again by its owner before it was read"),
     ]
     assert machine.step(ev.FileClosed("eth0", "/pcap/a", "1.2.3")) == []
+
+
+def test_foreign_file_with_the_bytes_of_a_chunk_that_is_here_is_no_second_one() -> None:
+    machine = Spool("s", {"eth0": ev.Budget(10**9)})
+    found = Measure(100, "a" * 64, 3)
+    for stamp in ("1.100.5", "2.100.6"):
+        machine.step(ev.FileClosed("eth0", "/pcap/x", stamp))
+        commands = machine.step(ev.Measured("eth0", "/pcap/x", stamp, found, closed_ms=1))
+    assert commands == [ev.Count("doubled_files"), ev.Discard("eth0", "2.100.6.copy")]
