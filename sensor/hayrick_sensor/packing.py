@@ -15,7 +15,7 @@ class Packer:
     """`pack` blocks of chunks in the order in which they go. One call at a time, from any thread."""
 
     def __init__(self) -> None:
-        self._compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
         self._chunk = ""
         self._untried = 0
 

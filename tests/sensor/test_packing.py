@@ -29,3 +29,9 @@ def test_one_chunk_says_nothing_of_the_next() -> None:
     packer = Packer()
     packer.pack("a", os.urandom(5000))
     assert packer.pack("b", b"text " * 1000)[0] == wire.ZSTD
+
+
+def test_a_frame_tells_when_it_was_damaged() -> None:
+    """It is stored as it is: what rots on the collector's disk must be told from what was captured."""
+    _, packed = Packer().pack("k", b"packets " * 1000)
+    assert zstandard.get_frame_parameters(packed).has_checksum
