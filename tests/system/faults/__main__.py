@@ -73,7 +73,7 @@ def inside(root: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 async def run(root: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Build, hurt, settle, judge."""
-    store = Elasticsearch(random.randrange(19400, 19499)) if args.store == "elasticsearch" else None
+    store = Elasticsearch(root / "elasticsearch") if args.store == "elasticsearch" else None
     world = World(root, args.seed, args.rate, store)
     schedule = Schedule(world, args.seed)
     world.build()

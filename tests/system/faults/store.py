@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -17,11 +16,13 @@ SECONDS = 300
 class Elasticsearch:
     """`start`, then `kill` and `again` as often as wanted, and `stop`."""
 
-    port: int
+    folder: Path
+    port: int = 19200
 
     def _run(self, word: str) -> None:
         environment = {
             **os.environ, "HAYRICK_ELASTICSEARCH_PORT": str(self.port), "HAYRICK_ELASTICSEARCH_HEAP": "512m",
+            "HAYRICK_ELASTICSEARCH_NODE": str(self.folder),
         }  # fmt: skip
         environment.pop("HAYRICK_TEST_ELASTICSEARCH", None)
         done = subprocess.run(
@@ -51,13 +52,13 @@ class Elasticsearch:
         self._run("stop")
 
     def _pids(self) -> list[int]:
-        found, mine = [], re.compile(rf"elasticsearch-node-{self.port}\b".encode())
+        found, mine = [], str(self.folder).encode()
         for entry in Path("/proc").iterdir():
             if entry.name.isdecimal() and entry.name != str(os.getpid()):
                 try:
                     said = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
                 except OSError:
                     continue
-                if mine.search(said):
+                if mine in said:
                     found.append(int(entry.name))
         return found

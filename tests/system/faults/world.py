@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -27,8 +28,10 @@ from tests.system.faults.truth import FILE_HEADER, Watching, Witness
 MAIN = "import sys; from hayrick_common.cli import main; sys.exit(main())"
 HAYRICK = [sys.executable, "-c", MAIN]
 LANDING_PORT, API_PORT, SSH_PORT, PROXY_PORT = 8006, 8005, 2222, 7001
+QUIET_SECONDS = 5.0  # until a sensor takes what its tcpdump keeps open, by the settings below
 SERVER = f"http://127.0.0.1:{API_PORT}"
 FAKETIME = Path("/usr/lib") / f"{os.uname().machine}-linux-gnu" / "faketime" / "libfaketime.so.1"
+PIECE = re.compile(r"(.+)\.\d+-(\d+)")  # of an open file: up to where it is taken
 SENSOR_MEGABYTES, COLLECTOR_MEGABYTES = 64, 192
 
 COLLECTOR = """\
@@ -246,7 +249,7 @@ class World:
         for sensor in self.sensors:
             if sensor.traffic:
                 await sensor.traffic.stop()
-        await asyncio.sleep(1)
+        await asyncio.sleep(QUIET_SECONDS)
         for sensor in self.sensors:
             if sensor.passed:
                 await sensor.passed.stop()
@@ -295,8 +298,12 @@ class World:
         return found + [f"{states[each]} chunks {each}" for each in ("landed", "indexing") if states.get(each)]
 
     def _pending(self, sensor: Sensor) -> list[str]:
+        taken: dict[str, int] = {}
+        for (source,) in sensor.rows("SELECT source FROM chunks"):
+            if piece := PIECE.fullmatch(source):
+                taken[piece[1]] = max(taken.get(piece[1], 0), int(piece[2]))
         folder = sensor.witness.open_folder
-        filled = [each.name for each in folder.iterdir() if each.stat().st_size > FILE_HEADER]
+        filled = [each for each in folder.iterdir() if each.stat().st_size > taken.get(each.name, FILE_HEADER)]
         states = dict(sensor.rows("SELECT state, count(*) FROM chunks GROUP BY state"))
         waiting = sum(states.get(each, 0) for each in ("closed", "offered"))
         words = [f"{sensor.name}: {len(filled)} files open or not taken"] if filled else []
