@@ -20,7 +20,7 @@ from tests.system.faults.places import alone, prepare, unmount
 from tests.system.faults.schedule import Schedule
 from tests.system.faults.store import Elasticsearch
 from tests.system.faults.verdict import judge
-from tests.system.faults.world import World, until
+from tests.system.faults.world import World
 
 BEFORE_SECONDS = 3.0
 
@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=300, help="faults")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--seconds", type=float, default=0, help="at most so long (default: 3 a fault)")
-    parser.add_argument("--settle", type=float, default=120, help="at most so long until all is at rest")
+    parser.add_argument("--settle", type=float, default=300, help="at most so long until all is at rest")
     parser.add_argument("--rate", type=float, default=100, help="packets a second and sensor")
     parser.add_argument(
         "--store", choices=("duckdb", "elasticsearch"), default="duckdb", help="killed too, if it can be"
@@ -86,9 +86,9 @@ async def run(root: Path, args: argparse.Namespace) -> dict[str, Any]:
         hurt = time.monotonic()
         await world.quiet()
         try:
-            await until(lambda: not world.pending(), "everything to come to rest", args.settle)
-        except TimeoutError:
-            problems += [f"not at rest after {args.settle:g} s: {each}" for each in world.pending()]
+            await world.rest(args.settle)
+        except TimeoutError as error:
+            problems.append(str(error))
         settled = time.monotonic()
         verdict = await asyncio.to_thread(judge, world)
     finally:

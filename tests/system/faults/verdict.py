@@ -116,8 +116,10 @@ def _account(world: World, sensor: Sensor, exported: dict[str, Counter[int]], su
 
 
 def _unshown(sensor: Sensor, passed: dict[int, float], written: Counter[int]) -> list[str]:
-    """Runs of packets that no tcpdump of the sensor wrote, and that neither a chunk's gap nor a launch's tells of."""
+    """Runs of packets that no tcpdump of the sensor wrote, and that nothing tells of: no gap of a chunk or launch, and
+    no chunk that ends in a cut packet, as where tcpdump met a full disk and went on."""
     chunks = sensor.rows("SELECT first_ms, gap_ms FROM chunks WHERE packets > 0")
+    chunks += sensor.rows("SELECT last_ms, truncated FROM chunks WHERE packets > 0")
     launches = sensor.rows("SELECT started_ms, gap_ms FROM launches")
     shown = [int(at) for at, gap in [*chunks, *launches] if gap > 0]
     found, run, before = [], 0, 0.0

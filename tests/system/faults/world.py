@@ -28,6 +28,7 @@ from tests.system.faults.truth import FILE_HEADER, Watching, Witness
 MAIN = "import sys; from hayrick_common.cli import main; sys.exit(main())"
 HAYRICK = [sys.executable, "-c", MAIN]
 LANDING_PORT, API_PORT, SSH_PORT, PROXY_PORT = 8006, 8005, 2222, 7001
+IDLE_SECONDS = 75.0  # longer than any pause between tries: an SFTP server is dialled again after 30 s
 QUIET_SECONDS = 5.0  # until a sensor takes what its tcpdump keeps open, by the settings below
 SERVER = f"http://127.0.0.1:{API_PORT}"
 FAKETIME = Path("/usr/lib") / f"{os.uname().machine}-linux-gnu" / "faketime" / "libfaketime.so.1"
@@ -288,6 +289,17 @@ class World:
         """Rows of the collector's catalog, read beside it."""
         return read(self.data / "catalog.sqlite", what)
 
+    async def rest(self, seconds: float) -> None:
+        """Wait until nothing is pending; TimeoutError after `seconds`, or once nothing has moved for IDLE_SECONDS."""
+        ends, moved, before = time.monotonic() + seconds, time.monotonic(), [""]
+        while found := self.pending():
+            now = time.monotonic()
+            if found != before:
+                moved, before = now, found
+            if now > ends or now - moved > IDLE_SECONDS:
+                raise TimeoutError("not at rest: " + "; ".join(found))
+            await asyncio.sleep(0.2)
+
     def pending(self) -> list[str]:
         """What has not come to rest yet, in words; empty when everything has."""
         try:
@@ -303,10 +315,11 @@ class World:
             if piece := PIECE.fullmatch(source):
                 taken[piece[1]] = max(taken.get(piece[1], 0), int(piece[2]))
         folder = sensor.witness.open_folder
-        filled = [each for each in folder.iterdir() if each.stat().st_size > taken.get(each.name, FILE_HEADER)]
+        sizes = {each.name: each.stat().st_size for each in folder.iterdir()}
+        filled = [f"{name} of {size} bytes" for name, size in sizes.items() if size > taken.get(name, FILE_HEADER)]
         states = dict(sensor.rows("SELECT state, count(*) FROM chunks GROUP BY state"))
         waiting = sum(states.get(each, 0) for each in ("closed", "offered"))
-        words = [f"{sensor.name}: {len(filled)} files open or not taken"] if filled else []
+        words = [f"{sensor.name}: not taken: {', '.join(filled)}"] if filled else []
         return words + ([f"{sensor.name}: {waiting} chunks without a receipt"] if waiting else [])
 
 
