@@ -13,7 +13,7 @@ from hayrick_common.errors import ConfigError
 
 VERSION = 2
 
-_V1 = """
+V1 = """
 CREATE TABLE chunks (
     key TEXT PRIMARY KEY, sensor TEXT NOT NULL, stream TEXT NOT NULL, sequence INTEGER NOT NULL, sha256 TEXT NOT NULL,
     size INTEGER NOT NULL, original_name TEXT NOT NULL, path TEXT NOT NULL, tags TEXT NOT NULL DEFAULT '[]',
@@ -141,7 +141,7 @@ def prepare(db: sqlite3.Connection) -> None:
         version = _version(db)
         if version > VERSION:
             raise ConfigError(f"the catalog has version {version}, this Hayrick knows {VERSION}: update it")
-        for step in (_V1, _V2)[version:]:
+        for step in (V1, _V2)[version:]:
             for statement in _statements(step):
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {VERSION}")
