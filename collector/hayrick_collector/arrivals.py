@@ -70,6 +70,7 @@ class Arrivals:
                 each(key)
 
         backend.pool.on_indexed = indexed
+        backend.fetcher.pull = landing.pull if landing else None
         inbox = Inbox(config.folder.inbox, lambda path: _take(backend, path)) if config.landing.inbox else None
         ways = {"landing": landing, "drop": drop, "inbox": inbox}
         backend.arrivals = {name: way.counters for name, way in ways.items() if way}

@@ -42,14 +42,22 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Packets of one chunk that an export cannot have: removed by retention, or on a sensor that does not send them."""
+
+    chunk: str
+    packets: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Export:
-    """A capture on its way out; close `pieces` if you don't take them all. `missing` names chunks whose packets are no
-    longer stored (retention)."""
+    """A capture on its way out; close `pieces` if you don't take them all. `missing` tells what is not in it."""
 
     format: CaptureFormat
     sessions: int
     packets: int
-    missing: tuple[str, ...]
+    missing: tuple[Missing, ...]
     pieces: AsyncGenerator[bytes]
 
 

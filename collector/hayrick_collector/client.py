@@ -7,6 +7,7 @@ found = await backend.search(Search('host.dns == "*.example"'))
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -23,6 +24,7 @@ from hayrick_collector.backend import (
     Found,
     Ingested,
     Metric,
+    Missing,
     Progress,
     Search,
     Upload,
@@ -87,7 +89,7 @@ class HttpBackend(Backend):
             format="pcapng" if told["Format"] == "pcapng" else "pcap",
             sessions=int(told["Sessions"]),
             packets=int(told["Packets"]),
-            missing=tuple(filter(None, told["Missing"].split(","))),
+            missing=tuple(Missing(*each) for each in json.loads(told["Missing"] or "[]")),
             pieces=self._pieces(answer),
         )
 

@@ -140,6 +140,14 @@ class RetentionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PullConfig:
+    """`[pull]`: packets that stayed on sensors, fetched for an export."""
+
+    megabytes: int = setting(1_000, minimum=1, about="kept of packets that were fetched from sensors (in cache/)")
+    seconds: int = setting(120, minimum=1, maximum=3_600, about="an export waits so long for packets from sensors")
+
+
+@dataclass(frozen=True, slots=True)
 class CollectorConfig:
     """A whole collector."""
 
@@ -151,6 +159,7 @@ class CollectorConfig:
     ingest: IngestConfig = field(default_factory=IngestConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
+    pull: PullConfig = field(default_factory=PullConfig)
 
     @property
     def folder(self) -> DataFolder:
@@ -177,6 +186,7 @@ class CollectorConfig:
             ingest=IngestConfig(**values["ingest"]),
             store=StoreConfig(**{**values["store"], "urls": tuple(values["store"]["urls"])}),
             retention=RetentionConfig(**values["retention"]),
+            pull=PullConfig(**values["pull"]),
         )
 
 

@@ -33,6 +33,7 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_collector.expression import Catalogue, parse_expression
 from hayrick_collector.ingest.imports import intake
 from hayrick_collector.ingest.pool import IngestPool
+from hayrick_collector.ondemand import Fetcher
 from hayrick_collector.store import Query, Store, open_store
 from hayrick_common.errors import CaptureError, HayrickError, UsageError
 
@@ -52,6 +53,9 @@ class DirectBackend(Backend):
         self.catalog = catalog
         self.store = store
         self.pool = IngestPool(config, catalog)
+        self.fetcher = Fetcher(
+            config.folder.cache, cache_bytes=config.pull.megabytes * 1_000_000, seconds=config.pull.seconds
+        )
         self._catalogue = Catalogue.from_dicts(hayrick_decode.fields())
         self._serving = serving
         self.arrivals: dict[str, Counter[str]] = {}
@@ -93,7 +97,7 @@ class DirectBackend(Backend):
             positions = self.store.positions(self._query(search))
         else:
             positions = self.store.positions_of([session_id])
-        planned = await _asked(exporting.plan(self.config, self.catalog, positions))
+        planned = await _asked(exporting.plan(self.config, self.catalog, positions, self.fetcher))
         return exporting.start(planned, file_format)
 
     async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:

@@ -33,6 +33,7 @@ from hayrick_sensor.launches import Launch
 from hayrick_sensor.layout import Layout
 from hayrick_sensor.links import open_link
 from hayrick_sensor.packing import Packer
+from hayrick_sensor.pulls import MOVED_ON, Pulls
 from hayrick_sensor.records import Records, read_records
 from hayrick_sensor.recover import open_journal
 from hayrick_sensor.report import build_report, free_bytes, write_status
@@ -68,6 +69,7 @@ class Agent:
         self.shipper = Shipper(settings.name, __version__, secrets.token_hex(8), limits=limits)
         self.link = open_link(settings)
         self._packer = Packer()
+        self.pulls = Pulls(self._read_kept, self.link.send, settings.pull_kilobytes * 1000)
         self.captures: dict[str, Capture] = {}
         self._spool_events: deque[spool.Event] = deque()
         self._examine: asyncio.Queue[spool.FileClosed] = asyncio.Queue()
@@ -104,7 +106,13 @@ class Agent:
         self.layout.sweep(known)
         self.records.sweep(each for each in known if each.state in (spool.CLOSED, spool.OFFERED))
         scheduler = self._schedule()
-        work: list[Coroutine[Any, Any, None]] = [self._ship(), self._send(), self._measure(), self.records.run()]
+        work: list[Coroutine[Any, Any, None]] = [
+            self._ship(),
+            self._send(),
+            self._measure(),
+            self.records.run(),
+            self.pulls.run(),
+        ]
         work += [self._stream(each) for each in self.settings.streams]
         tasks = [asyncio.ensure_future(each) for each in work]
         stopping = asyncio.ensure_future(self._stopping.wait())
@@ -281,6 +289,10 @@ class Agent:
 
     async def _ship(self) -> None:
         async for event in self.link.events():
+            if isinstance(event, ship.Got) and isinstance(event.message, wire.Pull):
+                self.counters["pulls"] += 1
+                self.pulls.take(event.message)
+                continue
             self._step(event)
             if isinstance(event, ship.Got) and isinstance(event.message, wire.Welcome):
                 for stream, number in event.message.next.items():
@@ -371,6 +383,15 @@ class Agent:
         manifest = self.shipper.manifests.get(entry.key, entry.manifest)
         if manifest.content == RECORDS:
             return read_records(self.records.path(entry.key), manifest.content_size, offset, length)
+        return read_block(self.layout.file(entry), entry, offset, length)
+
+    def _read_kept(self, key: str, offset: int, length: int) -> bytes:
+        """Bytes of a chunk that is kept here."""
+        entry = self.spool.entries.get(key)
+        if entry is None:
+            raise FileNotFoundError(MOVED_ON)
+        if offset + length > entry.manifest.size:
+            raise ValueError("that is outside the chunk")
         return read_block(self.layout.file(entry), entry, offset, length)
 
     def _unreadable(self, entry: spool.Entry, reason: str) -> None:

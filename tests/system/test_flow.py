@@ -90,7 +90,10 @@ def test_what_was_saved_on_the_wire_is_told(tmp_path: Path, running: Running, fl
     flow.start()
     put = flow.put(capture(tmp_path / "x.pcap"), "x.pcap")
     wait_until(lambda: indexed(running, "flow"), flow.log())
-    stream = lambda: flow.report().get("streams", {}).get("lan", {})  # noqa: E731
+
+    def stream() -> dict[str, Any]:
+        return dict(flow.report().get("streams", {}).get("lan", {}))
+
     wait_until(lambda: (stream().get("records") or {}).get("chunks") == 1, flow.log())
     assert stream()["records"]["packet_bytes"] == put.stat().st_size
     assert 0 < stream()["records"]["bytes"] < put.stat().st_size / 10

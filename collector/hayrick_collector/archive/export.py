@@ -16,10 +16,12 @@ from typing import BinaryIO
 from hayrick_collector.archive.read import Source, merged
 from hayrick_collector.archive.reader import open_file
 from hayrick_collector.archive.write import Format, Pcap, Pcapng
-from hayrick_collector.backend import CaptureFormat, Export
-from hayrick_collector.catalog import Catalog
+from hayrick_collector.backend import CaptureFormat, Export, Missing
+from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
+from hayrick_collector.ondemand import Fetcher, Wanted
 from hayrick_collector.store import Positions
+from hayrick_common.chunk import IMPORT_STREAM, PCAP
 from hayrick_common.errors import UsageError
 
 PIECE = 256 << 10
@@ -36,20 +38,31 @@ class Plan:
     nanoseconds: bool = False
     sessions: int = 0
     packets: int = 0
-    missing: list[str] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
 
 
-async def plan(config: CollectorConfig, catalog: Catalog, positions: AsyncIterator[Positions]) -> Plan:
-    """Gather the packets of all sessions, chunk by chunk: eight bytes a packet are held.
+Places = tuple["array[int]", "array[int]"]
 
-    Raises ArchiveError or KeyFileError when a chunk cannot be opened; one that is not there any more is `missing`.
+
+async def plan(
+    config: CollectorConfig, catalog: Catalog, positions: AsyncIterator[Positions], fetcher: Fetcher
+) -> Plan:
+    """Gather the packets of all sessions, chunk by chunk: sixteen bytes a packet are held.
+
+    What is on sensors is fetched; what cannot be had any more is `missing`. Raises ArchiveError or KeyFileError when a
+    stored chunk cannot be opened.
     """
-    chunks: dict[str, array[int]] = {}
+    chunks: dict[str, Places] = {}
     made = Plan()
     async for each in positions:
-        chunks.setdefault(each.chunk, array("q")).extend(each.packet_pos)
+        starts, lengths = chunks.setdefault(each.chunk, (array("q"), array("q")))
+        starts.extend(each.packet_pos)
+        lengths.extend(each.packet_len or [0] * len(each.packet_pos))
         made.sessions += 1
-    await asyncio.to_thread(_settle, made, config, catalog, chunks)
+    distant = await asyncio.to_thread(_settle, made, config, catalog, chunks)
+    await fetcher.fetch([wanted for _, wanted in distant])
+    for row, wanted in distant:
+        await asyncio.to_thread(_add_distant, made, fetcher, row, wanted)
     return made
 
 
@@ -63,22 +76,46 @@ def start(made: Plan, wanted: CaptureFormat | None) -> Export:
     return Export(chosen, made.sessions, made.packets, tuple(made.missing), pieces)
 
 
-def _settle(made: Plan, config: CollectorConfig, catalog: Catalog, chunks: dict[str, array[int]]) -> None:
-    keys = config.archive.keys
-    for key, positions in chunks.items():
+def _settle(
+    made: Plan, config: CollectorConfig, catalog: Catalog, chunks: dict[str, Places]
+) -> list[tuple[ChunkRow, Wanted]]:
+    """Take up what the archive has; returns what may be had of sensors."""
+    distant = []
+    for key, (positions, lengths) in chunks.items():
         row = catalog.get(key)
-        path = config.folder.absolute(row.path) if row else None
-        if row is None or path is None or not path.exists():
-            made.missing.append(key)
+        if row is None:
+            made.missing.append(Missing(key, len(set(positions)), "no longer stored"))
             continue
-        ordered = array("q", sorted(set(positions)))
-        made.packets += len(ordered)
-        opener = partial(open_file, path, keys)
-        summary = row.summary or {}
-        seekable = summary.get("seekable") is True
-        made.sources.append(Source(opener, ordered, (row.first_packet or 0) * 1_000_000, seekable))
-        made.linktypes.update(list(summary.get("linktypes", ())) or [ETHERNET])
-        made.nanoseconds = made.nanoseconds or _finer_than_microseconds(opener)
+        path = config.folder.absolute(row.path)
+        if row.meta.get("content", PCAP) == PCAP and path.exists():
+            _add(made, partial(open_file, path, config.archive.keys), row, array("q", sorted(set(positions))))
+        elif row.stream == IMPORT_STREAM or not all(lengths):
+            made.missing.append(Missing(key, len(set(positions)), "no longer stored"))
+        else:
+            distant.append((row, _wanted(row, positions, lengths)))
+    return distant
+
+
+def _wanted(row: ChunkRow, positions: array[int], lengths: array[int]) -> Wanted:
+    places = sorted(dict(zip(positions, lengths, strict=True)).items())
+    starts, sizes = array("q", (start for start, _ in places)), array("q", (size for _, size in places))
+    return Wanted(row.sensor, row.key, starts, sizes, (row.summary or {}).get("format") == "pcapng")
+
+
+def _add_distant(made: Plan, fetcher: Fetcher, row: ChunkRow, wanted: Wanted) -> None:
+    if wanted.here:
+        _add(made, fetcher.opener(wanted.key), row, wanted.here)
+    if wanted.missing:
+        made.missing.append(Missing(wanted.key, wanted.missing, wanted.reason))
+
+
+def _add(made: Plan, opener: Callable[[], BinaryIO], row: ChunkRow, positions: array[int]) -> None:
+    made.packets += len(positions)
+    summary = row.summary or {}
+    seekable = summary.get("seekable") is True
+    made.sources.append(Source(opener, positions, (row.first_packet or 0) * 1_000_000, seekable))
+    made.linktypes.update(list(summary.get("linktypes", ())) or [ETHERNET])
+    made.nanoseconds = made.nanoseconds or _finer_than_microseconds(opener)
 
 
 def _finer_than_microseconds(opener: Callable[[], BinaryIO]) -> bool:

@@ -41,6 +41,10 @@ class DataFolder:
         return self.root / "store"
 
     @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

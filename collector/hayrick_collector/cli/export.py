@@ -52,7 +52,10 @@ async def _export(backend: Backend, args: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     if export.missing:
-        print(f"hayrick: packets no longer stored: {', '.join(export.missing)}", file=sys.stderr)
+        lacking = sum(each.packets for each in export.missing)
+        print(f"hayrick: {lacking} packets are missing:", file=sys.stderr)
+        for each in export.missing:
+            print(f"  {each.packets} of {text.safe(each.chunk)}: {text.safe(each.reason)}", file=sys.stderr)
         return 1
     return 0
 

@@ -76,11 +76,13 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Where a session's packets are in the stored chunk, in the order the decoder gave."""
+    """Where a session's packets are in the chunk, in the order the decoder gave, and the bytes of each as a record of a
+    classic pcap (16 more than were captured)."""
 
     chunk: str
     id: str
     packet_pos: list[int]
+    packet_len: list[int]
 
 
 class Table(Protocol):

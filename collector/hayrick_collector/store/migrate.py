@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from hayrick_collector.expression import Catalogue, Match, Term
-from hayrick_collector.store.interface import Document, Query, SegmentWriter, Store, Table
+from hayrick_collector.store.interface import Document, Positions, Query, SegmentWriter, Store, Table
 
 _PORTION = 500  # sessions in memory at once
 _MOST_CHUNKS = 10_000_000
@@ -61,8 +61,8 @@ async def move(
 
 async def _copy(source: Store, writer: SegmentWriter, query: Query) -> None:
     async for documents in _portions(source, query):
-        positions = {each.id: each.packet_pos async for each in source.positions_of([each["id"] for each in documents])}
-        writer.add(Documents(_whole(each, positions.get(each["id"], [])) for each in documents))
+        places = {each.id: each async for each in source.positions_of([each["id"] for each in documents])}
+        writer.add(Documents(_whole(each, places.get(each["id"])) for each in documents))
 
 
 async def _portions(source: Store, query: Query) -> AsyncIterator[list[Document]]:
@@ -78,10 +78,11 @@ async def _portions(source: Store, query: Query) -> AsyncIterator[list[Document]
             return
 
 
-def _whole(document: Document, positions: list[int]) -> Document:
+def _whole(document: Document, places: Positions | None) -> Document:
     """With its packets' positions; its tags are kept when the chunk is indexed again, as if a person had set them."""
     kept = {"hayrick": {"added": sorted(document["tags"]), "removed": []}} if document.get("tags") else {}
-    return {**document, "packetPos": positions, **kept}
+    told = {"packetPos": places.packet_pos, "packetLen": places.packet_len} if places else {"packetPos": []}
+    return {**document, **told, **kept}
 
 
 def _of_chunk(catalogue: Catalogue, chunk: str) -> Query:

@@ -53,8 +53,9 @@ class DocumentBatch:
         without = [{k: v for k, v in each.items() if not k.startswith("packet")} for each in self._documents]
         ids = pl.Series("id", [each["id"] for each in self._documents], pl.String)
         made["documents"] = pl.DataFrame([ids, pl.Series("document", [json.dumps(each) for each in without])])
-        positions = [each.get("packetPos", []) for each in self._documents]
-        made["packets"] = pl.DataFrame([ids, pl.Series("packetPos", positions, pl.List(pl.Int64))])
+        places = {name: [each.get(name, []) for each in self._documents] for name in ("packetPos", "packetLen")}
+        lists = [pl.Series(name, values, pl.List(pl.Int64)) for name, values in places.items()]
+        made["packets"] = pl.DataFrame([ids, *lists])
         return {name: ArrowTable(frame) for name, frame in made.items()}
 
     def ndjson(self) -> bytes:

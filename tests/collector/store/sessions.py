@@ -32,6 +32,7 @@ def session(name: str, chunk: str = "one", at: int = START, **members: Any) -> d
             "lastPacket": at + 1000,
             "network": {"packets": 2, "bytes": 100},
             "packetPos": [24, 124],
+            "packetLen": [100, 66],
             **members,
         }
     )

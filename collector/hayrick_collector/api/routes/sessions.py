@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -20,10 +22,11 @@ from hayrick_collector.api.models import (
     TagsRequest,
 )
 from hayrick_collector.api.routes import BackendDep, Limit, SearchDep, names, sort_of
-from hayrick_collector.backend import CaptureFormat, Export, Metric, Search
+from hayrick_collector.backend import CaptureFormat, Export, Metric, Missing, Search
 from hayrick_collector.tags import check_tags
 
 router = APIRouter(prefix="/api", tags=["sessions"])
+MOST_MISSING = 50
 _MEDIA_TYPES = {"pcap": "application/vnd.tcpdump.pcap", "pcapng": "application/x-pcapng"}
 
 
@@ -107,14 +110,24 @@ async def tags(backend: BackendDep, body: TagsRequest) -> TagsAnswer:
     return TagsAnswer(sessions=await backend.tag(search, check_tags(body.add), check_tags(body.remove)))
 
 
+def told(missing: Sequence[Missing]) -> list[Missing]:
+    """What goes into a header: the first chunks, and all others of a reason together."""
+    shown = [Missing(each.chunk, each.packets, each.reason[:200]) for each in missing[:MOST_MISSING]]
+    rest = sum(each.packets for each in missing[MOST_MISSING:])
+    more = len(missing) - len(shown)
+    return [*shown, *([Missing(f"{more} more chunks", rest, "likewise, or otherwise")] if more else [])]
+
+
 def _capture(export: Export, name: str) -> StreamingResponse:
+    missing = told(export.missing)
     headers = {
         "Content-Disposition": f'attachment; filename="{name}.{export.format}"',
         "X-Hayrick-Sessions": str(export.sessions),
         "X-Hayrick-Packets": str(export.packets),
-        "X-Hayrick-Missing": ",".join(export.missing),
+        "X-Hayrick-Missing": json.dumps([[each.chunk, each.packets, each.reason] for each in missing]),
         "X-Hayrick-Format": export.format,
     }
     if export.sessions and not export.packets and export.missing:
-        raise ApiError(410, "gone", "the packets of these sessions are no longer stored")
+        reasons = "; ".join(sorted({each.reason for each in missing}))
+        raise ApiError(410, "gone", f"the packets of these sessions cannot be had: {reasons}"[:2000])
     return StreamingResponse(export.pieces, media_type=_MEDIA_TYPES[export.format], headers=headers)

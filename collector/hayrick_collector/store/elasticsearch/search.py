@@ -75,9 +75,10 @@ class Search:
     async def positions(self, query: Dsl) -> AsyncIterator[Positions]:
         """The packets of all sessions found, chunk by chunk."""
         order = [{"chunk": {"order": "asc"}}, {"id": {"order": "asc"}}]
-        async for hit in self._walk(query, order, {"includes": ["packetPos"]}):
+        async for hit in self._walk(query, order, {"includes": list(POSITIONS)}):
             chunk, session = hit["sort"][:2]
-            yield Positions(chunk, session, [int(each) for each in hit["_source"].get("packetPos", ())])
+            positions, lengths = ([int(each) for each in hit["_source"].get(name, ())] for name in POSITIONS)
+            yield Positions(chunk, session, positions, lengths)
 
     async def facets(self, query: Query, name: str, limit: int, order: FacetOrder) -> list[Facet]:
         """Commonest values first; equal ones by value."""

@@ -89,8 +89,10 @@ class Search:
         if any(place.file not in files for place in places):
             places = self.places_of([place.id for place in places])
         chunks = {place.id: place.chunk for place in places}
-        rows = self._rows(_of_sessions(places, PACKETS, "id, packetPos")) if places else []
-        found = [Positions(chunks[session], session, list(positions or ())) for session, positions in rows]
+        rows = self._rows(_of_sessions(places, PACKETS, "id, packetPos, packetLen")) if places else []
+        found = [
+            Positions(chunks[id_], id_, list(positions or ()), list(lengths or ())) for id_, positions, lengths in rows
+        ]
         return sorted(found, key=lambda each: (each.chunk, each.id))
 
     def ids(self, query: Query) -> list[str]:

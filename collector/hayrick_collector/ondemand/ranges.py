@@ -1,0 +1,72 @@
+"""Which bytes of a capture are to be asked for: pure functions of the packets' places."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+
+from hayrick_common.wire import PULL_MAX_BYTES, PULL_MAX_RANGES
+
+Range = tuple[int, int]
+HEADER: Range = (0, 24)
+RECORD_HEADER = 16
+GAP_BYTES = 64  # bytes between two packets that cost less than a range of their own
+RANGE_BYTES = 512 << 10
+_ORDERS = {
+    b"\xd4\xc3\xb2\xa1": "<I", b"\x4d\x3c\xb2\xa1": "<I", b"\xa1\xb2\xc3\xd4": ">I", b"\xa1\xb2\x3c\x4d": ">I",
+}  # fmt: skip
+
+
+def coalesced(places: Iterable[Range]) -> Iterator[Range]:
+    """(offset, length) of packets, ascending, as fewer and longer ranges."""
+    start = end = -1
+    for offset, length in places:
+        if start >= 0 and offset - end <= GAP_BYTES and offset + length - start <= RANGE_BYTES:
+            end = max(end, offset + length)
+            continue
+        if start >= 0:
+            yield start, end - start
+        start, end = offset, offset + length
+    if start >= 0:
+        yield start, end - start
+
+
+def requests(ranges: Iterable[Range]) -> Iterator[list[Range]]:
+    """Ranges by requests, each within what one may ask for."""
+    batch: list[Range] = []
+    size = 0
+    for each in ranges:
+        if batch and (size + each[1] > PULL_MAX_BYTES or len(batch) == PULL_MAX_RANGES):
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += each[1]
+    if batch:
+        yield batch
+
+
+def split(body: bytes, ranges: Sequence[Range]) -> list[bytes]:
+    """An answer's bytes by range; ValueError when it has not exactly what was asked for."""
+    wanted = sum(length for _, length in ranges)
+    if len(body) != wanted:
+        raise ValueError(f"the sensor sent {len(body)} bytes where {wanted} were asked for")
+    pieces, at = [], 0
+    for _, length in ranges:
+        pieces.append(body[at : at + length])
+        at += length
+    return pieces
+
+
+def order_of(header: bytes) -> str:
+    """How a classic capture writes numbers, by its first bytes; ValueError when it is none."""
+    order = _ORDERS.get(header[:4])
+    if order is None:
+        raise ValueError("the sensor's file is no classic pcap")
+    return order
+
+
+def check(header: bytes, order: str, length: int) -> None:
+    """A packet's record header must say the length that its session gave it; ValueError when it does not."""
+    captured: int = struct.unpack_from(order, header, 8)[0]
+    if captured + RECORD_HEADER != length:
+        raise ValueError("the sensor sent other packets than its sessions tell of")

@@ -1,0 +1,58 @@
+"""Packets on demand, the sensor's side: parts of chunks kept here, sent at a limited rate, one answer at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import zstandard
+
+from hayrick_common import wire
+
+MOST_WAITING = 8
+MOVED_ON = "moved on: this sensor does not keep the chunk any more"
+_LEVEL = 3
+_WORTH_IT = 0.9  # of its size, at most, for a compressed answer
+
+Read = Callable[[str, int, int], bytes]
+Send = Callable[[wire.Message], Awaitable[bool]]
+
+
+class Pulls:
+    """`take` each request; `run` answers them. `read(key, offset, length)` raises OSError or ValueError."""
+
+    def __init__(self, read: Read, send: Send, bytes_per_second: int) -> None:
+        self._read, self._send, self._rate = read, send, bytes_per_second
+        self._waiting: deque[wire.Pull] = deque()
+        self._some = asyncio.Event()
+
+    def take(self, request: wire.Pull) -> None:
+        """Answer later; the oldest of too many is left out, for its asker has a deadline."""
+        self._waiting.append(request)
+        if len(self._waiting) > MOST_WAITING:
+            self._waiting.popleft()
+        self._some.set()
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        while True:
+            self._some.clear()
+            if not self._waiting:
+                await self._some.wait()
+                continue
+            answer = await asyncio.to_thread(self._answer, self._waiting.popleft())
+            await self._send(answer)
+            await asyncio.sleep(len(answer.body) / self._rate)
+
+    def _answer(self, request: wire.Pull) -> wire.Pulled:
+        try:
+            body = b"".join(self._read(request.key, offset, length) for offset, length in request.ranges)
+        except OSError:
+            return wire.Pulled(request.request, request.key, wire.RAW, MOVED_ON, b"")
+        except ValueError as error:
+            return wire.Pulled(request.request, request.key, wire.RAW, f"refused: {error}"[:200], b"")
+        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(body)
+        if len(packed) < _WORTH_IT * len(body):
+            return wire.Pulled(request.request, request.key, wire.ZSTD, "", packed)
+        return wire.Pulled(request.request, request.key, wire.RAW, "", body)
