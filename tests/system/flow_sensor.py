@@ -39,7 +39,8 @@ class FlowSensor:
             f'name = "{self.name}"\nspool = "{self.spool}"\nheartbeat_seconds = 1\nkeep_free_megabytes = 0\n'
             f"{self._more}"
             f'[collector]\naddress = "{running.landing}"\npublic_key_file = "{data / "keys" / "collector.public"}"\n'
-            f'[[streams]]\nname = "lan"\nship = "{self._ship}"\nfolder = "{self.ring}"\ndelete = true\n{self._stream}'
+            f'[[streams]]\nname = "lan"\nship = "{self._ship}"\nfolder = "{self.ring}"\n'
+            f'keep = "place"\ndelete = true\n{self._stream}'
         )
 
     @property

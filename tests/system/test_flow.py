@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_records_are_the_sessions_of_packets_exactly(tmp_path: Path, running: Ru
         sensor.put(capture(tmp_path / "x.pcap"), "x.pcap")
     try:
         for sensor in (flow, packets):
-            wait_until(lambda sensor=sensor: indexed(running, sensor.name), sensor.log())
+            wait_until(partial(indexed, running, sensor.name), sensor.log())
     finally:
         packets.kill()
     by_records, by_packets = documents(running, "flow"), documents(running, "packets")

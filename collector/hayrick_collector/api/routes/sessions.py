@@ -128,6 +128,7 @@ def _capture(export: Export, name: str) -> StreamingResponse:
         "X-Hayrick-Format": export.format,
     }
     if export.sessions and not export.packets and export.missing:
-        reasons = "; ".join(sorted({each.reason for each in missing}))
-        raise ApiError(410, "gone", f"the packets of these sessions cannot be had: {reasons}"[:2000])
+        reasons = "; ".join(f"{each.packets} of {each.chunk}: {each.reason}" for each in missing)
+        lacking = sum(each.packets for each in missing)
+        raise ApiError(410, "gone", f"all {lacking} packets are missing: {reasons}"[:2000])
     return StreamingResponse(export.pieces, media_type=_MEDIA_TYPES[export.format], headers=headers)

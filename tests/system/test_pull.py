@@ -1,0 +1,86 @@
+"""Packets on demand with real processes: one session's packets out of many, over the sensor's own connection."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import dpkt
+import httpx
+import pytest
+from tests.collector.captures import dns_query, http_exchange, write_pcap
+from tests.system.collector_process import Running, collector, wait_until
+from tests.system.flow_sensor import HAYRICK, FlowSensor
+from tests.system.test_flow import indexed
+
+PACKETS = 100_000
+WANTED = "http.uri == *needle*"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    with collector(tmp_path / "data", tmp_path / "collector.log") as started:
+        yield started
+
+
+@pytest.fixture
+def flow(tmp_path: Path, running: Running) -> Iterator[FlowSensor]:
+    """A sensor that keeps 100,000 packets, whose sessions are searchable."""
+    sensor = FlowSensor(tmp_path, "flow", "records")
+    sensor.enrol(tmp_path / "data", running)
+    sensor.start()
+    needle = http_exchange("/needle", port=51_000)
+    frames = [dns_query("hay.example", port=20_000 + each % 500) for each in range(PACKETS - len(needle))]
+    for number, frame in enumerate(needle):
+        frames.insert(7_000 + 9_000 * number, frame)
+    sensor.put(write_pcap(tmp_path / "x.pcap", frames, step=0.00001), "x.pcap")
+    wait_until(partial(indexed, running, "flow"), sensor.log())
+    yield sensor
+    sensor.kill()
+
+
+def export(running: Running, out: Path) -> subprocess.CompletedProcess[str]:
+    command = [*HAYRICK, "export", WANTED, "--server", running.url, "-o", str(out)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def frames_of(path: Path) -> list[bytes]:
+    with path.open("rb") as file:
+        return [frame for _, frame in dpkt.pcap.Reader(file)]
+
+
+def test_just_a_sessions_packets_are_fetched_and_kept_for_a_while(
+    tmp_path: Path, running: Running, flow: FlowSensor
+) -> None:
+    before = flow.report()["bytes_sent"]
+    done = export(running, tmp_path / "out.pcap")
+    assert done.returncode == 0, done.stderr
+    assert "8 packets of 1 sessions" in done.stderr
+    assert frames_of(tmp_path / "out.pcap") == http_exchange("/needle", port=51_000)
+    (pieces,) = (tmp_path / "data" / "cache").rglob("*.pieces")
+    assert pieces.stat().st_size < 2 * (tmp_path / "out.pcap").stat().st_size
+    wait_until(lambda: flow.report()["counters"].get("pulls"), "the sensor's report")
+    assert flow.report()["bytes_sent"] - before < 20_000
+    flow.kill()
+    assert export(running, tmp_path / "again.pcap").returncode == 0
+    assert (tmp_path / "again.pcap").read_bytes() == (tmp_path / "out.pcap").read_bytes()
+
+
+def test_what_a_sensor_cannot_give_is_said(tmp_path: Path, running: Running, flow: FlowSensor) -> None:
+    """First its ring has moved on, then it is away, then no collector runs."""
+    (flow.ring / "x.pcap").unlink()
+    done = export(running, tmp_path / "out.pcap")
+    assert done.returncode == 1
+    assert "8 packets are missing" in done.stderr
+    assert "moved on" in done.stderr
+    flow.kill()
+    wait_until(lambda: "not connected" in export(running, tmp_path / "out.pcap").stderr, "the connection to be missed")
+    answer = httpx.get(f"{running.url}/api/sessions.pcap", params={"expression": WANTED}, timeout=60)
+    assert answer.status_code == 410
+    assert "flow" in answer.json()["error"]["message"]
+    command = [*HAYRICK, "export", WANTED, "--data", str(tmp_path / "data"), "-o", str(tmp_path / "out.pcap")]
+    direct = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert direct.returncode == 1
+    assert "only a running collector can ask it" in direct.stderr
