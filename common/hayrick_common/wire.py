@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias, Union, get_origin, get_type_hints
 
 import msgpack
 
-from hayrick_common.chunk import MAX_CHUNK_BYTES, MAX_SEQUENCE, NAME, PCAP, ChunkId, Manifest
+from hayrick_common.chunk import MAX_CHUNK_BYTES, NAME, PCAP, ChunkId, Manifest
 from hayrick_common.errors import WireError
 
 WIRE_MIN = 1
@@ -27,6 +27,7 @@ REPORT_DEPTH = 6
 PULL_MAX_BYTES = BODY_MAX_BYTES
 PULL_MAX_RANGES = 2000
 NEXT_MAX = 256
+NEXT_NUMBER_MAX = 10**9
 
 RAW = "raw"
 ZSTD = "zstd"
@@ -310,7 +311,7 @@ def _wrong(name: str, value: Any) -> str:
     if name == "ranges":
         return _wrong_ranges(value)
     if name == "next":
-        good = len(value) <= NEXT_MAX and all(_name(k) and _number(n, MAX_SEQUENCE) for k, n in value.items())
+        good = len(value) <= NEXT_MAX and all(_name(k) and _number(n, NEXT_NUMBER_MAX) for k, n in value.items())
         return "" if good else "is no map of streams to numbers"
     if isinstance(value, int) and not 0 <= value <= (MAX_CHUNK_BYTES if name in ("offset", "length") else NUMBER_MAX):
         return "is out of range"

@@ -32,21 +32,23 @@ from hayrick_sensor.examine import examine
 from hayrick_sensor.launches import Launch
 from hayrick_sensor.layout import Layout
 from hayrick_sensor.links import open_link
+from hayrick_sensor.outgoing import Outgoing
 from hayrick_sensor.packing import Packer
 from hayrick_sensor.pulls import MOVED_ON, Pulls
+from hayrick_sensor.rate import Rate
 from hayrick_sensor.records import Records, read_records
 from hayrick_sensor.recover import open_journal
 from hayrick_sensor.report import build_report, free_bytes, write_status
 from hayrick_sensor.room import Room
 from hayrick_sensor.shipper import Limits, Shipper
 from hayrick_sensor.spool import Spool
+from hayrick_sensor.windows import open_at
 
 log = logging.getLogger(__name__)
 SPACE_SECONDS = 5
 HOUR_MS = 3_600_000
 FORGET_SECONDS = 3_600
 ROWS_KEPT_MS = 30 * 24 * HOUR_MS
-BLOCKS_QUEUED = 64
 ZSTD_SINCE = 2  # the wire version
 
 
@@ -73,8 +75,10 @@ class Agent:
         self.captures: dict[str, Capture] = {}
         self._spool_events: deque[spool.Event] = deque()
         self._examine: asyncio.Queue[spool.FileClosed] = asyncio.Queue()
-        self._outgoing: asyncio.Queue[ship.Command] = asyncio.Queue()
         self._room.give_up = self._give_up
+        rate = Rate(settings.shipping.kilobytes_per_second * 1000)
+        self._outgoing = Outgoing(self.link.send, self._beat, self._block, rate)
+        self._windows = settings.shipping.parsed()
         self._stopping = asyncio.Event()
         self._working = False
 
@@ -105,10 +109,12 @@ class Agent:
             self._carry_out(command)
         self.layout.sweep(known)
         self.records.sweep(each for each in known if each.state in (spool.CLOSED, spool.OFFERED))
+        self._loop = asyncio.get_running_loop()
+        await self._look_at_windows()
         scheduler = self._schedule()
         work: list[Coroutine[Any, Any, None]] = [
             self._ship(),
-            self._send(),
+            self._outgoing.run(),
             self._measure(),
             self.records.run(),
             self.pulls.run(),
@@ -140,6 +146,7 @@ class Agent:
         scheduler = AsyncIOScheduler()
         scheduler.add_job(self._forget, "interval", seconds=FORGET_SECONDS)
         scheduler.add_job(self._look_at_space, "interval", seconds=SPACE_SECONDS)
+        scheduler.add_job(self._look_at_windows, "cron", second=0)
         scheduler.add_job(
             self._write_status, "interval", seconds=SPACE_SECONDS, next_run_time=datetime.now(timezone.utc)
         )
@@ -156,6 +163,15 @@ class Agent:
             if await asyncio.to_thread(_stamp, Path(source)) != stamp:
                 self._room.write(functools.partial(self.journal.forget_taken, stream, source, stamp))
         self._room.write(lambda: self.journal.forget(_epoch_ms() - ROWS_KEPT_MS))
+
+    async def _look_at_windows(self) -> None:
+        is_open = open_at(self._windows, datetime.now().astimezone())  # the host's own clock and zone
+        if not is_open:
+            self._outgoing.forget_bulk()
+        self._step(ship.Window(is_open))
+
+    def _beat(self) -> wire.Heartbeat:
+        return wire.Heartbeat(_epoch_ms(), build_report(self))
 
     async def _write_status(self) -> None:
         write_status(self.layout.status, build_report(self))
@@ -289,10 +305,6 @@ class Agent:
 
     async def _ship(self) -> None:
         async for event in self.link.events():
-            if isinstance(event, ship.Got) and isinstance(event.message, wire.Pull):
-                self.counters["pulls"] += 1
-                self.pulls.take(event.message)
-                continue
             self._step(event)
             if isinstance(event, ship.Got) and isinstance(event.message, wire.Welcome):
                 for stream, number in event.message.next.items():
@@ -302,23 +314,13 @@ class Agent:
         now_ms = time.monotonic_ns() // 1_000_000
         self.shipper.epoch_ms = _epoch_ms() - now_ms
         if isinstance(event, (ship.Connected, ship.Disconnected)):
-            self._forget_outgoing()
+            self._outgoing.forget()
         for command in self.shipper.step(event, now_ms):
             if isinstance(command, (ship.Send, ship.SendBlock, ship.Beat)):
-                self._queue(command)
+                if not self._outgoing.put(command):
+                    self.counters["dropped_requests"] += 1
             else:
                 self._obey(command)
-
-    def _forget_outgoing(self) -> None:
-        """What was meant for one connection must not go out on the next."""
-        while not self._outgoing.empty():
-            self._outgoing.get_nowait()
-
-    def _queue(self, command: ship.Command) -> None:
-        if isinstance(command, ship.SendBlock) and self._outgoing.qsize() >= BLOCKS_QUEUED:
-            self.counters["dropped_requests"] += 1
-        else:
-            self._outgoing.put_nowait(command)
 
     def _obey(self, command: ship.Command) -> None:
         if isinstance(command, ship.Note):
@@ -335,6 +337,9 @@ class Agent:
         elif isinstance(command, ship.Clock):
             self.clock = command
             self.complaints.clear()
+        elif isinstance(command, ship.Answer):
+            self.counters["pulls"] += 1
+            self.pulls.take(command.pull)
         elif isinstance(command, ship.Reconnect):
             self.link.reconnect()
         elif isinstance(command, ship.Count):
@@ -352,32 +357,22 @@ class Agent:
             for name, amount in (("chunks", 1), ("bytes", manifest.content_size), ("packet_bytes", manifest.size)):
                 self.journal.count(f"records_{name}:{manifest.chunk.stream}", amount)
 
-    async def _send(self) -> None:
-        """Send in order; what does not go out is dropped, since every exchange is safe to repeat."""
-        while True:
-            command = await self._outgoing.get()
-            if isinstance(command, ship.SendBlock):
-                await self._send_block(command)
-            elif isinstance(command, ship.Beat):
-                await self.link.send(wire.Heartbeat(_epoch_ms(), build_report(self)))
-            elif isinstance(command, ship.Send):
-                await self.link.send(command.message)
+    # --- what goes out, made in threads ----------------------------------------------------------------------------
 
-    async def _send_block(self, command: ship.SendBlock) -> None:
+    def _block(self, command: ship.SendBlock) -> wire.Block | None:
         entry = self.spool.entries.get(command.key)
         if entry is None:
-            return
+            return None
         try:
-            encoding, body = await asyncio.to_thread(self._packed, entry, command)
+            data = self._payload(entry, command.offset, command.length)
         except (OSError, ValueError) as error:
-            self._unreadable(entry, str(error)[:200])
-            return
-        await self.link.send(wire.Block(command.key, command.offset, encoding, body))
+            self._loop.call_soon_threadsafe(self._unreadable, entry, str(error)[:200])
+            return None
+        return wire.Block(command.key, command.offset, *self._packed(command.key, data))
 
-    def _packed(self, entry: spool.Entry, command: ship.SendBlock) -> tuple[str, bytes]:
-        data = self._payload(entry, command.offset, command.length)
-        packs = self.link.takes_zstd and self.shipper.spoken >= ZSTD_SINCE
-        return self._packer.pack(command.key, data) if packs else (wire.RAW, data)
+    def _packed(self, key: str, data: bytes) -> tuple[str, bytes]:
+        packing = self.link.takes_zstd and self.shipper.spoken >= ZSTD_SINCE
+        return self._packer.pack(key, data) if packing else (wire.RAW, data)
 
     def _payload(self, entry: spool.Entry, offset: int, length: int) -> bytes:
         manifest = self.shipper.manifests.get(entry.key, entry.manifest)

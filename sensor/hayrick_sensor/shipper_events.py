@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hayrick_common.chunk import Manifest
-from hayrick_common.wire import Message
+from hayrick_common.wire import Message, Pull
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,18 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
+class Window:
+    """The time for shipping begins, or ends."""
+
+    open: bool
+
+
+@dataclass(frozen=True)
 class Tick:
     """Time passes; about once a second."""
 
 
-Event: TypeAlias = Connected | Disconnected | Rejected | Got | Added | Withdrawn | Unreadable | Tick
+Event: TypeAlias = Connected | Disconnected | Rejected | Got | Added | Withdrawn | Unreadable | Window | Tick
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,13 @@ class SendBlock:
     key: str
     offset: int
     length: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer the pull, or say why not."""
+
+    pull: Pull
 
 
 @dataclass(frozen=True)
@@ -129,4 +143,4 @@ class Count:
     amount: int = 1
 
 
-Command: TypeAlias = Send | SendBlock | Beat | Note | Lose | Complain | Clock | Reconnect | Count
+Command: TypeAlias = Send | SendBlock | Answer | Beat | Note | Lose | Complain | Clock | Reconnect | Count

@@ -94,6 +94,34 @@ def test_refused_chunk_makes_way_for_the_next_and_is_tried_again_later() -> None
     assert manifest(1).key not in shipper.aside
 
 
+def test_a_backlog_of_a_thousand_chunks_does_not_hide_the_present() -> None:
+    """A chunk that closes now is offered as soon as the newest's place is free, however many wait before it."""
+    shipper, commands = online(1000)
+    flying = offered(commands)
+    for sequence in range(1001, 1051):
+        assert offered(shipper.step(ev.Added(manifest(sequence)), sequence)) == []
+        newest = max(flying)
+        commands = shipper.step(ev.Got(wire.Receipt(manifest(newest).key, wire.LANDED)), sequence)
+        flying = [each for each in flying if each != newest] + offered(commands)
+        assert max(flying) == sequence
+    oldest = min(flying)
+    assert offered(shipper.step(ev.Got(wire.Receipt(manifest(oldest).key, wire.LANDED)), 2000)) == [4]
+
+
+def test_outside_the_windows_nothing_goes_but_heartbeats_and_all_of_it_afterwards() -> None:
+    shipper, _ = online(5)
+    key = manifest(1).key
+    assert shipper.step(ev.Window(False), 0) == []
+    assert shipper.step(ev.Got(wire.Fetch(key, 0, 100)), 0) == []
+    assert shipper.step(ev.Added(manifest(6)), 0) == []
+    shipper.heard_ms = 70_000
+    assert shipper.step(ev.Tick(), 70_000) == [ev.Beat()]
+    (refusal,) = shipper.step(ev.Got(wire.Pull(1, key, ((0, 10),))), 70_000)
+    assert isinstance(refusal, ev.Send)
+    assert "shipping windows" in getattr(refusal.message, "reason", "")
+    assert sorted(offered(shipper.step(ev.Window(True), 70_000))) == [1, 2, 3, 6]
+
+
 def test_clock_skew_is_measured_against_the_middle_of_the_round_trip() -> None:
     shipper, _ = online(0)
     shipper.epoch_ms = 1_000_000
