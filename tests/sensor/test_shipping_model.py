@@ -32,6 +32,10 @@ class Shipping(RuleBasedStateMachine):
         for _ in range(down):
             self.world.deliver_down()
 
+    @rule(rounds=st.integers(5, 60))
+    def all_goes_well_for_a_while(self, rounds: int) -> None:
+        self.world.run_smoothly(rounds)
+
     @rule()
     def connection_is_cut(self) -> None:
         self.world.on_sensor(self.world.cut)
@@ -66,6 +70,29 @@ class Shipping(RuleBasedStateMachine):
     def a_chunk_is_indexed(self) -> None:
         self.world.index_one()
 
+    @rule(newest=st.sampled_from([1, 2]))
+    def the_next_greeting_is_of_an_older_or_newer_sensor(self, newest: int) -> None:
+        self.world.newest = newest
+
+    @rule(slow=st.booleans(), blocks=st.integers(0, 5))
+    def rate_holds_blocks_back_or_lets_some_go(self, slow: bool, blocks: int) -> None:
+        self.world.slow = slow
+        self.world.on_sensor(lambda: self.world.sensor.release(blocks if slow else 10**9))
+
+    @rule(is_open=st.booleans())
+    def shipping_window(self, is_open: bool) -> None:
+        self.world.window(is_open)
+
+    @rule(data=st.data())
+    def packets_of_a_landed_chunk_are_wanted(self, data: st.DataObject) -> None:
+        named = sorted(self.world.collector.named)
+        if named:
+            key = data.draw(st.sampled_from(named))
+            size = len(self.world.collector.named[key])
+            begin = data.draw(st.integers(0, size - 1))
+            ranges = ((0, 1), (begin, size - begin))
+            self.world.on_collector(lambda: self.world.collector.want(key, ranges))
+
     @rule()
     def sensor_loses_its_journal(self) -> None:
         if self.ring == 10**9:
@@ -81,6 +108,7 @@ class Shipping(RuleBasedStateMachine):
             return
         self.world.settle_down()
         self.world.check()
+        self.world.pull_back()
         lost = [each for each in self.world.sensor.journal.values() if each.state == LOST]
         assert self.ring < 10**9 or not lost
         kept = {each.source for each in self.world.sensor.journal.values()} - {each.source for each in lost}

@@ -91,7 +91,9 @@ class SensorSide:
         budgets = {STREAM: spool.Budget(self.ring_bytes)}
         self.spool = Spool("s", budgets, next_sequence={STREAM: self.next})
         self.shipper = Shipper("s", "test", f"boot{self.boots}")
+        self.shipper.open = self.world.open
         self.packer = Packer()
+        self.held: dict[tuple[str, int, int], ship.SendBlock] = {}
         self.events: deque = deque()
         self.working = False
         live = [each for each in self.journal.values() if each.state not in (spool.PRUNED, spool.LOST)]
@@ -174,24 +176,23 @@ class SensorSide:
             self.take(spool.Missing(entry.key, "vanished"))
 
     def step(self, event: ship.Event) -> None:
+        if isinstance(event, (ship.Connected, ship.Disconnected)) or event == ship.Window(False):
+            self.held.clear()
         for command in self.shipper.step(event, self.world.now):
             self.fuel.burn()
             self.obey(command)
 
     def obey(self, command: ship.Command) -> None:
-        up = self.world.wire.up if self.world.wire.alive else deque()
         if isinstance(command, ship.Send):
-            up.append(wire.decode(wire.encode(command.message)))
+            self.say(self.as_old(command.message))
         elif isinstance(command, ship.SendBlock):
-            entry = self.spool.entries.get(command.key)
-            if entry and entry.path in self.chunks:
-                body = self.chunks[entry.path][command.offset : command.offset + command.length]
-                packed = self.packer.pack(command.key, body) if self.shipper.spoken > 1 else (wire.RAW, body)
-                up.append(wire.Block(command.key, command.offset, *packed))
-            elif entry:
-                self.step(ship.Unreadable(command.key, "gone"))
+            self.held[command.key, command.offset, command.length] = command
+            if not self.world.slow:
+                self.release()
+        elif isinstance(command, ship.Answer):
+            self.say(self.answer(command.pull))
         elif isinstance(command, ship.Beat):
-            up.append(wire.Heartbeat(self.world.now, {}))
+            self.say(wire.Heartbeat(self.world.now, {}))
         elif isinstance(command, ship.Note):
             offered = command.state == spool.OFFERED
             self.take(spool.Offered(command.key) if offered else spool.Received(command.key, command.state))
@@ -201,6 +202,38 @@ class SensorSide:
             self.world.cut()
         elif isinstance(command, ship.Complain):
             self.refused(command)
+
+    def say(self, message: wire.Message) -> None:
+        """Only what the version spoken has may be said, and outside the windows only what is small."""
+        assert self.shipper.open or not isinstance(message, (wire.Offer, wire.Block)), "shipped outside the windows"
+        frames = wire.encode(message, self.shipper.spoken)
+        if self.world.wire.alive:
+            self.world.wire.up.append(wire.decode(frames))
+
+    def as_old(self, message: wire.Message) -> wire.Message:
+        return replace(message, wire_max=self.world.newest) if isinstance(message, wire.Hello) else message
+
+    def release(self, most: int = 10**9) -> None:
+        """Let blocks go that the rate held back."""
+        for place in list(self.held)[:most]:
+            command = self.held.pop(place, None)
+            if command is None:
+                continue
+            entry = self.spool.entries.get(command.key)
+            if entry and entry.path in self.chunks:
+                body = self.chunks[entry.path][command.offset : command.offset + command.length]
+                packed = self.packer.pack(command.key, body) if self.shipper.spoken > 1 else (wire.RAW, body)
+                self.say(wire.Block(command.key, command.offset, *packed))
+            elif entry:
+                self.step(ship.Unreadable(command.key, "gone"))
+
+    def answer(self, pull: wire.Pull) -> wire.Pulled:
+        entry = self.spool.entries.get(pull.key)
+        if entry is None or entry.path not in self.chunks:
+            return wire.Pulled(pull.request, pull.key, wire.RAW, "moved on", b"")
+        data = self.chunks[entry.path]
+        body = b"".join(data[offset : offset + length] for offset, length in pull.ranges)
+        return wire.Pulled(pull.request, pull.key, wire.ZSTD, "", zstandard.compress(body))
 
     def refused(self, command: ship.Complain) -> None:
         assert command.code in ("later", "content", "conflict"), command
@@ -229,6 +262,8 @@ class CollectorSide:
         limits = LanderLimits(block_bytes=BLOCK, window_bytes=3 * BLOCK, credit_bytes=6 * BLOCK)
         self.lander = Lander(f"boot{self.boots}", "test", limits=limits)
         self.pending: deque[land.Event] = deque()
+        self.tokens = 0
+        self.wanted: dict[int, bytes] = {}
 
     def kill(self) -> None:
         self.fuel.left = None
@@ -246,9 +281,12 @@ class CollectorSide:
         if isinstance(command, land.Send):
             connection = self.world.wire
             if connection.alive and connection.route == command.route:
-                connection.down.append(wire.decode(wire.encode(command.message)))
+                frames = wire.encode(command.message, self.lander.version(command.route))
+                connection.down.append(wire.decode(frames))
             else:
                 self.pending.append(land.Lost(command.route))
+        elif isinstance(command, land.Answered):
+            self.answered(command)
         elif isinstance(command, land.LookUp):
             found = self.sink.get(command.manifest.chunk.sequence)
             known = Known(found[0], found[1] in self.index) if found else None
@@ -261,6 +299,19 @@ class CollectorSide:
             self.finish(command.manifest)
         elif isinstance(command, land.Discard):
             self.parts.pop(command.manifest.key, None)
+
+    def want(self, key: str, ranges: tuple[tuple[int, int], ...]) -> None:
+        """Ask for bytes of a landed chunk, as they would be asked for had only its records come."""
+        self.tokens += 1
+        self.wanted[self.tokens] = b"".join(self.named[key][offset : offset + length] for offset, length in ranges)
+        self.take(land.Wanted(self.tokens, "s", key, ranges))
+
+    def answered(self, command: land.Answered) -> None:
+        expected = self.wanted.pop(command.token)  # each once
+        if command.data is None:
+            assert command.reason
+        else:
+            assert command.data == expected, "other packets than those asked for"
 
     def open(self, manifest: Manifest) -> None:
         if self.full:
@@ -307,6 +358,7 @@ class World:
         self.routes = 0
         self.wire = Wire(b"", alive=False)
         self.made: dict[str, bytes] = {}
+        self.newest, self.slow, self.open = wire.WIRE_MAX, False, True
         self.sensor = SensorSide(self, ring_bytes)
         self.collector = CollectorSide(self)
 
@@ -365,8 +417,15 @@ class World:
         except KilledError:
             self.collector.kill()
 
+    def window(self, is_open: bool) -> None:
+        self.open = is_open
+        self.on_sensor(lambda: self.sensor.step(ship.Window(is_open)))
+
     def settle_down(self) -> None:
         """Heal everything and let it run until nothing moves."""
+        self.slow = False
+        self.window(True)
+        self.on_sensor(self.sensor.release)
         self.sensor.fuel.left = self.collector.fuel.left = None
         self.collector.full = False
         for _ in range(400):
@@ -376,9 +435,27 @@ class World:
                 self.deliver_down()
             self.index_one()
             self.tick(5_000)
-            if self.done():
+            if self.done() and not self.collector.wanted:
                 return
         raise AssertionError("did not come to rest")
+
+    def run_smoothly(self, rounds: int) -> None:
+        """For a while nothing goes wrong but what was set up to."""
+        self.connect()
+        for _ in range(rounds):
+            self.deliver_up()
+            self.deliver_down()
+
+    def pull_back(self) -> int:
+        """Ask for every landed chunk that its sensor still has; the number of those that came back."""
+        mine = {each.key for each in self.sensor.spool.entries.values() if each.path in self.sensor.chunks}
+        keys = [key for key in sorted(self.collector.named) if key in mine and self.sensor.shipper.spoken > 1]
+        for key in keys:
+            size = len(self.collector.named[key])
+            self.on_collector(lambda key=key, size=size: self.collector.want(key, ((0, 1), (1, size - 1))))
+            self.run_smoothly(10)
+        assert not self.collector.wanted, "asked for, and never answered"
+        return len(keys)
 
     def done(self) -> bool:
         live = [each for each in self.sensor.journal.values() if each.state not in (spool.PRUNED, spool.LOST)]
