@@ -27,6 +27,7 @@ def run_faults(seed: int, count: int = COUNT) -> tuple[dict[str, Any], str]:
     return json.loads(done.stdout), done.stderr
 
 
+@pytest.mark.timeout(LIMIT + 60)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_captured_packet_is_found_exactly_once_whatever_fails(seed: int) -> None:
     report, said = run_faults(seed)
