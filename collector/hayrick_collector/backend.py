@@ -21,7 +21,8 @@ PIECE = 1 << 20
 @dataclass(frozen=True, slots=True)
 class Search:
     """What to look for. Times are epoch ms, None is unbounded; `sort` is (field, "asc" or "desc") pairs; `fields` names
-    what each item carries (empty: everything)."""
+    what each item carries (empty: everything). `zone`: of times in the expression that name none (empty: the
+    collector's setting)."""
 
     expression: str = ""
     start_ms: int | None = None
@@ -30,6 +31,7 @@ class Search:
     limit: int = 100
     cursor: str | None = None
     fields: tuple[str, ...] = ()
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,14 +115,15 @@ class Catalog:
                 db.execute("UPDATE chunks SET packets_removed_at = NULL WHERE key = ?", (chunk.key,))
         return new == 1
 
-    def claim(self, key: str | None = None) -> ChunkRow | None:
-        """Take the oldest landed chunk (or the one named) for this process: it is `indexing` from now on."""
+    def claim(self, key: str | None = None, *, last: str = "") -> ChunkRow | None:
+        """Take the oldest landed chunk (or the one named) for this process: it is `indexing` from now on. `last`: one
+        to take only when no other waits."""
         which, arguments = ("key = ?", (key,)) if key else ("1", ())
         rows = self._returning(
             "UPDATE chunks SET state = 'indexing', owner = ?"  # noqa: S608
             " WHERE key = (SELECT key FROM chunks WHERE state = 'landed'"
-            f" AND {which} ORDER BY landed_at, key LIMIT 1) AND state = 'landed' RETURNING {_COLUMNS}",
-            (owner.token(), *arguments),
+            f" AND {which} ORDER BY key = ?, landed_at, key LIMIT 1) AND state = 'landed' RETURNING {_COLUMNS}",
+            (owner.token(), *arguments, last),
         )
         return rows[0] if rows else None
 

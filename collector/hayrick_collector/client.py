@@ -98,6 +98,7 @@ class HttpBackend(Backend):
             "expression": search.expression,
             "start": search.start_ms,
             "stop": search.stop_ms,
+            "zone": search.zone,
             "add": add,
             "remove": remove,
         }
@@ -201,6 +202,8 @@ class HttpBackend(Backend):
 
 def _range(search: Search) -> dict[str, Any]:
     asked: dict[str, Any] = {"expression": search.expression}
+    if search.zone:
+        asked["zone"] = search.zone
     if search.start_ms is not None:
         asked["from"] = search.start_ms
     if search.stop_ms is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hayrick_collector.archive.keyring import KeyRing
 from hayrick_collector.archive.paths import DataFolder, default_data
+from hayrick_collector.timespan import zone_of
 from hayrick_common.chunk import NAME
 from hayrick_common.config import load_settings, setting
 
@@ -112,6 +113,9 @@ class StoreConfig:
     api_key_file: str = setting("", about="file with an API key (the encoded form)")
     user: str = setting("", about="user to log on as, where there is no API key")
     password_file: str = setting("", about="file with the user's password")
+    patience_seconds: int = setting(
+        90, minimum=1, about="a cluster that takes nothing for so long has a chunk put off, and indexing paused"
+    )
     ca_file: str = setting("", about="PEM file of the authority that signed the cluster's certificates")
 
     def __post_init__(self) -> None:
@@ -153,6 +157,7 @@ class CollectorConfig:
 
     data: Path = setting(factory=default_data, about="the data folder")
     node: str = setting("case", pattern=NAME.pattern, about="names this collector in documents and in the archive")
+    zone: str = setting("UTC", about="of times in expressions that name none: UTC, Europe/Berlin, +02:00")
     api: ApiConfig = field(default_factory=ApiConfig)
     landing: LandingConfig = field(default_factory=LandingConfig)
     archive: ArchiveConfig = field(default_factory=ArchiveConfig)
@@ -160,6 +165,9 @@ class CollectorConfig:
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     pull: PullConfig = field(default_factory=PullConfig)
+
+    def __post_init__(self) -> None:
+        zone_of(self.zone)
 
     @property
     def folder(self) -> DataFolder:
@@ -180,6 +188,7 @@ class CollectorConfig:
         return cls(
             data=Path(values["data"]),
             node=values["node"],
+            zone=values["zone"],
             api=ApiConfig(**{**values["api"], "hosts": tuple(values["api"]["hosts"])}),
             landing=LandingConfig(**values["landing"]),
             archive=ArchiveConfig(**values["archive"]),

@@ -30,17 +30,19 @@ from hayrick_collector.backend import (
 )
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
-from hayrick_collector.expression import Catalogue, parse_expression
+from hayrick_collector.expression import Catalogue, Node, parse_expression
 from hayrick_collector.ingest.imports import intake
 from hayrick_collector.ingest.pool import IngestPool
 from hayrick_collector.ondemand import Fetcher
 from hayrick_collector.store import Query, Store, open_store
-from hayrick_common.errors import CaptureError, HayrickError, UsageError
+from hayrick_collector.timespan import zone_of
+from hayrick_common.errors import CaptureError, HayrickError, StoreError, UsageError
 
 Answer = TypeVar("Answer")
 _DAY_MS = 86_400_000
 _STATUS_GAPS = 50
 _COVERAGE_SECONDS = 5.0
+_HEALTH_SECONDS = 5.0
 _METRICS: dict[Metric, str] = {"sessions": "sessions", "packets": "network.packets", "bytes": "network.bytes"}
 
 
@@ -69,7 +71,7 @@ class DirectBackend(Backend):
         catalog = await asyncio.to_thread(Catalog, config.folder.catalog)
         await asyncio.to_thread(catalog.recover)
         store = open_store(config)
-        await store.open()
+        await store.open(patient=serving)
         return cls(config, catalog, store, serving=serving)
 
     async def close(self) -> None:
@@ -120,9 +122,8 @@ class DirectBackend(Backend):
         return [dict(each) for each in hayrick_decode.fields()]
 
     def _query(self, search: Search) -> Query:
-        text = search.expression.strip()
         return Query(
-            expression=parse_expression(search.expression, self._catalogue) if text else None,
+            expression=self._parsed(search) if search.expression.strip() else None,
             start_ms=search.start_ms,
             stop_ms=search.stop_ms,
             sort=[(name, "desc" if direction == "desc" else "asc") for name, direction in search.sort],
@@ -130,6 +131,13 @@ class DirectBackend(Backend):
             cursor=search.cursor,
             fields=search.fields or None,
         )
+
+    def _parsed(self, search: Search) -> Node:
+        try:
+            zone = zone_of(search.zone or self.config.zone)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        return parse_expression(search.expression, self._catalogue, zone=zone)
 
     # --- the collector itself -------------------------------------------------------------------------------------
 
@@ -166,9 +174,10 @@ class DirectBackend(Backend):
             "coverage": await self._today(),
             "retention": await asyncio.to_thread(catalog.history.retention),
             "disk": {"total": usage.total, "free": usage.free},
-            "store": await self.store.health(),
+            "store": await self._health(),
             "workers": len(self.pool.worker_pids()),
             "ingest": {
+                **self.pool.pressure.as_dict(),
                 "oldest_waiting_seconds": await asyncio.to_thread(self._oldest_waiting),
                 "close_to_searchable": self.pool.latency.report(),
             },
@@ -203,6 +212,15 @@ class DirectBackend(Backend):
             ]
             self._coverage_until = time.monotonic() + _COVERAGE_SECONDS
         return self._coverage
+
+    async def _health(self) -> Document:
+        """The store's health, or that it does not answer: the rest of the status matters most then."""
+        try:
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                return await self.store.health()
+        except (StoreError, TimeoutError) as error:
+            reason = str(error) or f"the store did not answer within {_HEALTH_SECONDS:g} seconds"
+            return {"ok": False, "kind": self.config.store.kind, "error": reason}
 
     # --- ingest ---------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
 _AGO = re.compile(r"-?(\d+(\.\d+)?\s*[smhdw]\s*)+", re.IGNORECASE)
@@ -40,6 +41,19 @@ def parse_time(text: str, *, now_ms: int | None = None) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     return round(moment.timestamp() * 1000)
+
+
+def zone_of(name: str) -> tzinfo:
+    """`UTC`, `Europe/Berlin`, `+02:00` as a zone; ValueError if there is none of that name."""
+    if name.upper() in ("UTC", "Z"):
+        return timezone.utc
+    if found := re.fullmatch(r"([+-])(0\d|1[0-4]):?([0-5]\d)", name):
+        offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
+        return timezone(-offset if found[1] == "-" else offset)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"no time zone {name[:60]!r}: write UTC, Europe/Berlin or +02:00") from None
 
 
 def format_time(epoch_ms: float | None) -> str:

@@ -10,6 +10,7 @@
     +-- CaptureError             exit 74   tcpdump cannot run, or a capture cannot be read
     |   +-- ArchiveError         exit 74   a stored file is damaged; says where
     +-- StoreError               exit 75   a store cannot answer; trying again may help
+    |   +-- StoreAwayError       exit 75   it takes nothing now, from anybody: slow, red, full, not reached
     +-- PacketsAwayError         exit 75   packets that stayed on a sensor cannot be had: it is away, or has moved on
 
 OSError and ValueError stay what they are. The codes above 64 are those of sysexits.h.
@@ -82,3 +83,7 @@ class StoreError(HayrickError):
     """A store cannot answer now; trying again may help."""
 
     exit_code = 75
+
+
+class StoreAwayError(StoreError):
+    """A store takes nothing now, from anybody: slow, red, full or not reached. No chunk is at fault; wait for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,8 @@ SERVERS: list[Server] = []
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start Elasticsearch at once where a test will ask for it: other tests run meanwhile."""
     wanted = any(
-        "elasticsearch" in item.name or "cluster" in getattr(item, "fixturenames", ()) for item in session.items
+        "elasticsearch" in item.name or {"cluster", "elasticsearch", "server"} & set(getattr(item, "fixturenames", ()))
+        for item in session.items
     )
     if wanted and not session.config.option.collectonly:
         SERVERS.append(Server())
@@ -35,7 +36,20 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(scope="session")
 def elasticsearch() -> str:
     """The address of a real server."""
-    return SERVERS[0].address()
+    SERVERS[0].url = SERVERS[0].address()
+    return SERVERS[0].url
+
+
+@pytest.fixture(scope="session")
+def server(elasticsearch: str) -> Iterator[Server]:
+    """A server that may be frozen and killed: the tests' own, never a cluster that somebody named."""
+    if not os.environ.get("HAYRICK_TEST_ELASTICSEARCH"):
+        yield SERVERS[0]
+        return
+    server = Server(own=True)
+    server.url = server.address()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

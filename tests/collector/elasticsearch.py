@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import random
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -25,8 +26,11 @@ WATCHER = 'while kill -0 "$1" || kill -0 "$2"; do sleep 2; done 2>/dev/null; exe
 class Server:
     """A node on a port of its own, so that two runs of the tests never share one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, own: bool = False) -> None:
+        self.url = ""
         self._environment = {**os.environ, "HAYRICK_ELASTICSEARCH_PORT": str(free_port())}
+        if own:
+            self._environment.pop("HAYRICK_TEST_ELASTICSEARCH", None)
         self._starting = subprocess.Popen(
             [SCRIPT, "start"], env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -45,6 +49,15 @@ class Server:
         out, errors = self._starting.communicate(timeout=START_S)
         assert self._starting.returncode == 0, errors
         return out.split()[-1]
+
+    def signal(self, number: signal.Signals) -> None:
+        """SIGKILL, SIGSTOP, SIGCONT: what happens to a node."""
+        pid = subprocess.run([SCRIPT, "pid"], env=self._environment, timeout=10, check=True, capture_output=True)
+        os.killpg(int(pid.stdout), number)
+
+    def again(self) -> None:
+        """Start the killed node with the data it had."""
+        subprocess.run([SCRIPT, "again"], env=self._environment, timeout=START_S, check=True, capture_output=True)
 
     def stop(self) -> None:
         """End the node, or its start."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
-from hayrick_collector.timespan import format_time, parse_duration, parse_time
+from hayrick_collector.timespan import format_time, parse_duration, parse_time, zone_of
 
 NOW = 1_700_000_000_000
 
@@ -41,3 +43,14 @@ def test_duration_adds_up_its_parts() -> None:
 
 def test_shown_time_reads_back_as_itself() -> None:
     assert parse_time(format_time(NOW + 7)) == NOW + 7
+
+
+@pytest.mark.parametrize(("name", "offset"), [("UTC", "+0000"), ("Europe/Berlin", "+0200"), ("-05:30", "-0530")])
+def test_a_zone_has_a_name_or_an_offset(name: str, offset: str) -> None:
+    assert datetime(2024, 7, 1, tzinfo=zone_of(name)).strftime("%z") == offset
+
+
+@pytest.mark.parametrize("name", ["", "Nowhere/None", "../../etc/passwd", "/etc/passwd", "+99:00", "Europe"])
+def test_what_is_no_zone_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        zone_of(name)

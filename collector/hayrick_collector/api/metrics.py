@@ -69,6 +69,15 @@ def _ingest(status: Mapping[str, Any]) -> Iterator[Family]:
     yield Family("hayrick_ingest_oldest_waiting_seconds", "gauge", "How long the oldest of them has waited.").add(
         ingest["oldest_waiting_seconds"]
     )
+    yield Family("hayrick_store_ok", "gauge", "Whether the store answers and takes sessions.").add(
+        int(status["store"]["ok"])
+    )
+    yield Family("hayrick_ingest_paused", "gauge", "Whether chunks wait because the store takes nothing.").add(
+        int(ingest["state"] == "paused")
+    )
+    yield Family("hayrick_ingest_put_off_total", "counter", "Times that a chunk was put off for that.").add(
+        ingest["put_off"]
+    )
     yield Family("hayrick_ingest_workers", "gauge", "Worker processes that run.").add(status["workers"])
     told = Family(
         "hayrick_ingest_close_to_searchable_seconds", "histogram", "From a chunk's close at its sensor to searchable."

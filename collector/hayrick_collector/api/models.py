@@ -71,6 +71,7 @@ class TagsRequest(BaseModel):
     expression: str
     start: int | None = Field(None, description="epoch ms")
     stop: int | None = Field(None, description="epoch ms")
+    zone: str = Field("", max_length=64)
     add: list[str] = []
     remove: list[str] = []
 

@@ -37,6 +37,9 @@ def add_sessions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "expression", metavar="EXPR", nargs="?", default="", help="such as 'ip == 10.0.0.0/8 && http.uri == *admin*'"
     )
+    parser.add_argument(
+        "--zone", default="", metavar="ZONE", help="of times in EXPR that name none: UTC, Europe/Berlin, +02:00"
+    )
     add_times(parser)
 
 
@@ -56,7 +59,7 @@ def search_of(args: argparse.Namespace) -> Search:
         start, stop = _range(args)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return Search(expression=args.expression, start_ms=start, stop_ms=stop)
+    return Search(expression=args.expression, start_ms=start, stop_ms=stop, zone=getattr(args, "zone", ""))
 
 
 def run_backend(args: argparse.Namespace, work: Callable[[Backend], Awaitable[int]]) -> int:

@@ -50,6 +50,8 @@ def lines(status: dict[str, Any], *, now: float, colour: bool = False) -> Iterat
     if totals["first_packet"] is not None:
         yield f"span       {format_time(totals['first_packet'])} to {format_time(totals['last_packet'])} UTC"
     yield f"store      {_store(status['store'])}"
+    if (ingest := status["ingest"])["state"] != "running":
+        yield f"ingest     {_pressed(ingest, now)}"
     yield f"disk       {text.size(disk['free'])} free of {text.size(disk['total'])}"
     if status["anomalies"]:
         yield f"anomalies  {', '.join(f'{name} {count}' for name, count in list(status['anomalies'].items())[:10])}"
@@ -70,4 +72,12 @@ def _retention(taken: dict[str, Any]) -> str:
 
 
 def _store(health: dict[str, Any]) -> str:
-    return f"{health['kind']}, {'ok' if health['ok'] else 'NOT OK'}, {text.size(health.get('bytes'))}"
+    told = text.safe(health["error"]) if "error" in health else text.size(health.get("bytes"))
+    return f"{health['kind']}, {'ok' if health['ok'] else 'NOT OK'}, {told}"
+
+
+def _pressed(ingest: dict[str, Any], now: float) -> str:
+    """Why nothing is indexed, since when, and when it is tried again."""
+    retry = f", next try in {max(0, ingest['retry_at'] - now):.0f} s" if ingest["retry_at"] else ""
+    reason = text.safe(ingest["reason"])
+    return f"{ingest['state'].upper()} for {now - ingest['since']:.0f} s: {reason} ({ingest['put_off']} put off{retry})"

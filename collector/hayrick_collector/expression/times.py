@@ -15,7 +15,8 @@ _RELATIVE = re.compile(r"(?P<now>now)?(?P<shift>(?:[+-]\d*[smhdwMqy])*)(?:@(?P<s
 _SHIFT = re.compile(r"([+-])(\d*)([a-zA-Z])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _MONTHS = {"M": 1, "q": 3, "y": 12}
-_WIDTHS = (("fraction", 1), ("second", 1000), ("minute", 60_000), ("hour", 3_600_000), ("day", 86_400_000))
+_BY_CALENDAR = "dw"
+_WIDTHS = (("fraction", 1), ("second", 1000), ("minute", 60_000), ("hour", 3_600_000))
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LONGEST_EPOCH_SECONDS = 11  # more digits than this are milliseconds
 FORMS = 'a time such as "2024/05/01 12:30:00", -1h, -7d@d, now, or seconds since 1970'
@@ -53,9 +54,10 @@ def _from_calendar(found: re.Match[str], zone: tzinfo) -> tuple[int, int]:
         raise ValueError(f"no such time: {error}") from None
     first = milliseconds(moment) + int((found["fraction"] or "").ljust(3, "0")[:3])
     width = next((width for name, width in _WIDTHS if found[name]), None)
-    if width is None:  # a month: up to the next one
-        width = milliseconds(_add_months(moment, 1)) - first
-    return first, first + width - 1
+    if width is not None:
+        return first, first + width - 1
+    following = moment + timedelta(days=1) if found["day"] else _add_months(moment, 1)  # 23 to 25 hours make a day
+    return first, milliseconds(following) - 1
 
 
 _FIELDS = (("year", 0), ("month", 1), ("day", 1), ("hour", 0), ("minute", 0), ("second", 0))
@@ -84,7 +86,10 @@ def _from_relative(found: re.Match[str], now_ms: int, zone: tzinfo) -> int:
 def _shift(moment: datetime, number: int, unit: str) -> datetime:
     if unit in _MONTHS:
         return _add_months(moment, number * _MONTHS[unit])
-    return moment + timedelta(seconds=number * _SECONDS[unit])
+    shift = timedelta(seconds=number * _SECONDS[unit])
+    if unit in _BY_CALENDAR:
+        return moment + shift
+    return (moment.astimezone(timezone.utc) + shift).astimezone(moment.tzinfo)  # an hour is an hour when clocks change
 
 
 def _add_months(moment: datetime, months: int) -> datetime:

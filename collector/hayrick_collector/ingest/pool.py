@@ -1,7 +1,8 @@
 """The ingest queue: the catalog's landed chunks, taken by as many workers as the settings say.
 
 The queue is the catalog itself, so it is bounded by the disk and survives everything. A worker that dies over a chunk
-costs the chunk an attempt; after the last the chunk is `failed`, with the reason, and the rest goes on.
+costs the chunk an attempt; after the last the chunk is `failed`, with the reason, and the rest goes on. A store that
+takes nothing costs no attempt: the chunk is put off, and all workers pause until one of them is served again.
 """
 
 from __future__ import annotations
@@ -9,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.ingest.latency import Latency
-from hayrick_collector.ingest.process import WorkerError, WorkerProcess
+from hayrick_collector.ingest.pressure import LONGEST_PAUSE_S, Pressure
+from hayrick_collector.ingest.process import PutOffError, WorkerError, WorkerProcess
 from hayrick_common.chunk import PCAP
+from hayrick_common.errors import StoreAwayError
 
 LOG = logging.getLogger(__name__)
-LATER_SECONDS = 5.0  # until a chunk is tried again that failed for want of room
 IDLE_SECONDS = 1.0  # how often the catalog is looked at for what another process landed
 
 
@@ -42,6 +44,9 @@ class IngestPool:
             for _ in range(workers or config.ingest.workers)
         ]
         self.on_indexed = on_indexed
+        self.pressure = Pressure()
+        self._trying = asyncio.Lock()  # under pressure one worker tries the store, the others wait
+        self._last = ""  # the chunk that was put off last: the next try is with another one
         self._idle: asyncio.Queue[WorkerProcess] = asyncio.Queue()
         for worker in self._workers:
             self._idle.put_nowait(worker)
@@ -78,11 +83,13 @@ class IngestPool:
 
     async def index_one(self, key: str, progress: Callable[[int], None] = lambda sessions: None) -> ChunkRow:
         """Index one landed chunk now, by an idle worker of a pool that was not started; returns its row, indexed or
-        failed."""
+        failed. StoreAwayError when the store takes nothing: the chunk is kept, and waits."""
         worker = await self._idle.get()
         try:
             while (row := await asyncio.to_thread(self._catalog.claim, key)) is not None:
                 await self._index(worker, row, progress)
+                if self.pressure.paused:
+                    raise StoreAwayError(f"{self.pressure.reason}; the capture is kept and waits to be indexed")
         finally:
             self._idle.put_nowait(worker)
         return await self.finished(key)
@@ -103,29 +110,42 @@ class IngestPool:
     async def _serve(self, worker: WorkerProcess) -> None:
         while True:
             self._work.clear()
-            row = await asyncio.to_thread(self._catalog.claim)
-            if row is not None:
-                await self._index(worker, row, lambda sessions: None, patient=True)
-                continue
+            async with self._turn():
+                row = await asyncio.to_thread(lambda: self._catalog.claim(last=self._last))
+                if row is not None:
+                    await self._index(worker, row, lambda sessions: None)
+                    continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), IDLE_SECONDS)
 
-    async def _index(
-        self, worker: WorkerProcess, row: ChunkRow, progress: Callable[[int], None], *, patient: bool = False
-    ) -> None:
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """At once while the store serves; under pressure one worker at a time, after the pause."""
+        async with self._trying if self.pressure.paused else nullcontext():
+            if self.pressure.paused:
+                await asyncio.sleep(min(max(0.0, self.pressure.retry_at - time.time()), LONGEST_PAUSE_S))
+            if self.pressure.paused:
+                yield
+                return
+        yield
+
+    async def _index(self, worker: WorkerProcess, row: ChunkRow, progress: Callable[[int], None]) -> None:
         def note(sessions: int) -> None:
             self._progress[row.key] = sessions
+            self.pressure.moved()
             progress(sessions)
 
         try:
-            summary = await worker.index(self._job(row), note)
+            summary = await worker.index(self._job(row), note, self._waits)
             await asyncio.to_thread(self._indexed, row, summary)
+            self.pressure.served()
             self.on_indexed(row.key)
+        except PutOffError as error:
+            await asyncio.to_thread(self._catalog.release, row.key)
+            self._refused(row.key, str(error))
         except WorkerError as error:
-            if error.later and patient:
-                await self._put_off(row, error)
-            else:
-                await asyncio.to_thread(self._failed, row, error)
+            await asyncio.to_thread(self._failed, row, error)
+            self.pressure.moved()
         except asyncio.CancelledError:
             self._catalog.release(row.key)
             raise
@@ -134,6 +154,15 @@ class IngestPool:
         async with self._changed:
             self._changed.notify_all()
 
+    def _waits(self, reason: str) -> None:
+        self.pressure.waiting(time.time(), reason)
+
+    def _refused(self, key: str, reason: str) -> None:
+        if not self.pressure.paused:
+            LOG.warning("the store takes nothing, chunks wait: %s", reason)
+        self.pressure.refused(time.time(), reason)
+        self._last = key
+
     def _indexed(self, row: ChunkRow, summary: dict[str, Any]) -> None:
         self._catalog.indexed(row.key, _with_anomalies(summary, row))
         if closed_ms := row.meta.get("closed_ms"):
@@ -141,12 +170,6 @@ class IngestPool:
         current = self._catalog.get(row.key)
         if current and current.tags != row.tags:  # tags came while the worker had the old ones
             self._catalog.again(row.key)
-
-    async def _put_off(self, row: ChunkRow, error: WorkerError) -> None:
-        """The chunk waits again, at the cost of no attempt, and so does this worker."""
-        LOG.warning("chunk %s: %s; waits", row.key, error)
-        await asyncio.to_thread(self._catalog.release, row.key)
-        await asyncio.sleep(LATER_SECONDS)
 
     def _failed(self, row: ChunkRow, error: WorkerError) -> None:
         allowed = 1 if error.final else self._config.ingest.attempts

@@ -20,13 +20,16 @@ _GRACE_SECONDS = 10
 class WorkerError(HayrickError):
     """A worker died or stood still over a chunk, or reported that it could not index it.
 
-    `final` tells that another attempt would end the same, `later` that the chunk is not to blame.
+    `final` tells that another attempt would end the same.
     """
 
-    def __init__(self, message: str, *, final: bool = False, later: bool = False) -> None:
+    def __init__(self, message: str, *, final: bool = False) -> None:
         super().__init__(message)
         self.final = final
-        self.later = later
+
+
+class PutOffError(HayrickError):
+    """The store takes nothing now: the chunk is as it was, and costs no attempt."""
 
 
 class WorkerProcess:
@@ -42,11 +45,16 @@ class WorkerProcess:
         """The process number, when one runs."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
-    async def index(self, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
-        """Index one chunk; returns the decoder's summary. Raises WorkerError; a cancelled call kills the worker."""
+    async def index(
+        self, job: dict[str, Any], progress: Callable[[int], None], waiting: Callable[[str], None] = lambda reason: None
+    ) -> dict[str, Any]:
+        """Index one chunk; returns the decoder's summary. Raises WorkerError, PutOffError; a cancelled call kills the
+        worker. `waiting` is told why, while the store makes it wait."""
         process = await self._running()
         try:
-            return await self._converse(process, job, progress)
+            return await self._converse(process, job, progress, waiting)
+        except PutOffError:
+            raise
         except WorkerError as error:
             if process.returncode is not None:
                 self._process = None
@@ -76,27 +84,36 @@ class WorkerProcess:
             )  # fmt: skip
         return self._process
 
-    async def _converse(self, process: Process, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
+    async def _converse(
+        self, process: Process, job: dict[str, Any], progress: Callable[[int], None], waiting: Callable[[str], None]
+    ) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
         with suppress(ConnectionError):  # a dead worker is told of below, by its end of output
             process.stdin.write(json.dumps(job).encode() + b"\n")
             await process.stdin.drain()
+        reason = ""
         while True:
-            answer = await self._answer(process, process.stdout)
+            answer = await self._answer(process, process.stdout, reason)
+            reason = str(answer.get("waiting", ""))
             if "progress" in answer:
                 progress(int(answer["progress"]))
+            elif "waiting" in answer:
+                waiting(reason)
+            elif "put_off" in answer:
+                raise PutOffError(str(answer["put_off"]))
             elif "done" in answer:
                 return dict(answer["done"])
             else:
-                later = bool(answer.get("later"))
-                raise WorkerError(str(answer["failed"]), final=bool(answer["final"]), later=later)
+                raise WorkerError(str(answer["failed"]), final=bool(answer["final"]))
 
-    async def _answer(self, process: Process, output: asyncio.StreamReader) -> dict[str, Any]:
+    async def _answer(self, process: Process, output: asyncio.StreamReader, waits_for: str) -> dict[str, Any]:
         try:
             line = await asyncio.wait_for(output.readline(), self._stall_seconds)
         except TimeoutError:
             await self._kill()
+            if waits_for:
+                raise PutOffError(waits_for) from None
             reason = f"the worker made no progress for {self._stall_seconds:g} seconds and was killed"
             raise WorkerError(reason) from None
         if not line:

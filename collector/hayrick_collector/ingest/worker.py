@@ -1,7 +1,8 @@
 """The ingest worker: a process of its own, so that a capture which kills the decoder kills one attempt and no more.
 
 It reads one JSON job a line on standard input and answers in JSON lines on standard output: any number of
-`{"progress": sessions}`, then `{"done": summary}` or `{"failed": reason, "final": whether to give up}`.
+`{"progress": sessions}` and `{"waiting": reason}` (for a store that is slow), then `{"done": summary}`,
+`{"failed": reason, "final": whether to give up}` or `{"put_off": reason}` (the store takes nothing now, from nobody).
 Run as `python -m hayrick_collector.ingest.worker CONFIG-AS-JSON`.
 """
 
@@ -18,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, TypeAlias
 
 import hayrick_decode
 from hayrick_collector.archive.keyring import KeyRing
@@ -26,10 +27,12 @@ from hayrick_collector.archive.reader import open_file
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.store import Store, open_store
 from hayrick_common.chunk import RECORDS
+from hayrick_common.errors import StoreAwayError
 
 BATCH_SESSIONS = 4096
 _AHEAD = 1  # decoded batches that may wait while the store writes the one before
 _PR_SET_PDEATHSIG = 1
+Say: TypeAlias = Callable[[dict[str, Any]], None]
 
 
 def main() -> int:
@@ -48,16 +51,17 @@ def main() -> int:
     return 0
 
 
-def _attempt(
-    store: Store, keys: KeyRing | None, job: dict[str, Any], say: Callable[[dict[str, Any]], None]
-) -> dict[str, Any]:
+def _attempt(store: Store, keys: KeyRing | None, job: dict[str, Any], say: Say) -> dict[str, Any]:
     try:
         with open_file(Path(job["path"]), keys) as packets:
-            return {"done": index(store, packets, job, lambda sessions: say({"progress": sessions}))}
+            return {"done": index(store, packets, job, say)}
+    except (StoreAwayError, TimeoutError) as error:  # no fault of the chunk's: it costs no attempt
+        return {"put_off": str(error)}
     except ValueError as error:  # not a capture: no attempt will make it one
         return {"failed": str(error), "final": True}
     except Exception as error:  # noqa: BLE001 - the reason travels to the catalog, and the attempt is counted there
-        return {"failed": f"{type(error).__name__}: {error}", "final": False, "later": _no_room(error)}
+        reason = f"{type(error).__name__}: {error}"
+        return {"put_off": reason} if _no_room(error) else {"failed": reason, "final": False}
 
 
 def _no_room(error: Exception) -> bool:
@@ -65,15 +69,15 @@ def _no_room(error: Exception) -> bool:
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
 
 
-def index(store: Store, packets: BinaryIO, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
+def index(store: Store, packets: BinaryIO, job: dict[str, Any], say: Say) -> dict[str, Any]:
     """Bring one chunk's sessions into the store as a segment; what stood there for the chunk is replaced."""
     decoding = sessions_of(packets, job)
     sessions = 0
-    with store.writer(job["key"]) as writer:
+    with store.writer(job["key"], lambda reason: say({"waiting": reason})) as writer:
         for batch in _ahead(decoding):
             writer.add(batch)
             sessions += len(batch)
-            progress(sessions)
+            say({"progress": sessions})
         writer.commit()
     return dict(decoding.summary)
 

@@ -2,13 +2,14 @@
 
 A store belongs to a catalogue of fields. Writers are synchronous and work inside ingest workers, which may be other
 processes; everything else is asyncio and may be cancelled at any time. Errors: StoreError when the store cannot answer
-now, TimeoutError when a query's deadline passes, ValueError when the question itself is wrong.
+now (StoreAwayError: nobody, it is slow, full or not reached), TimeoutError when a query's deadline passes, ValueError
+when the question itself is wrong.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeAlias
@@ -19,6 +20,7 @@ Direction = Literal["asc", "desc"]
 FacetOrder = Literal["sessions", "packets", "bytes"]
 Document: TypeAlias = dict[str, Any]
 Value: TypeAlias = str | int | bool
+Waiting: TypeAlias = Callable[[str], None]  # told the reason, again and again, while a writer waits for its store
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,8 @@ class Store(ABC):
     """Sessions, found by expression."""
 
     @abstractmethod
-    async def open(self) -> None:
-        """Make ready; creates what is missing."""
+    async def open(self, *, patient: bool = False) -> None:
+        """Make ready; creates what is missing. `patient`: a store that is away is no error, it will be asked again."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -155,7 +157,7 @@ class Store(ABC):
         await self.close()
 
     @abstractmethod
-    def writer(self, chunk_key: str) -> SegmentWriter:
+    def writer(self, chunk_key: str, waiting: Waiting = lambda reason: None) -> SegmentWriter:
         """A writer for this chunk. The store need not be open, so a worker process makes its own from the settings."""
 
     @abstractmethod

@@ -84,9 +84,10 @@ def test_every_metric_has_help_and_counters_move_with_what_they_count(tmp_path: 
             other, {"packets": 3, "sessions": 1, "first_packet": 1, "last_packet": 2, "anomalies": {}}
         )
         backend.catalog.packets_removed(other.key, why="age")
+        backend.pool.pressure.refused(0.0, "full")
         after, _ = await scraped(backend)
         counted = [each for each, family in families.items() if family.type in ("counter", "histogram")]
-        assert len(counted) == 11
+        assert len(counted) == 12
         grown = {name for (name, labels), was in before.items() if after[name, labels] > was}
         still = [each for each in counted if not any(name.startswith(each) for name in grown)]
         assert still == []

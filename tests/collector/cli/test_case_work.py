@@ -192,3 +192,15 @@ def test_status_counts_what_is_there(hayrick: Hayrick, evidence: Path) -> None:
     assert status["chunks"] == {"landed": 0, "indexing": 0, "indexed": 1, "failed": 0}
     assert (status["totals"]["packets"], status["totals"]["sessions"]) == (10, 3)
     assert "3 sessions, 10 packets" in hayrick("status").stdout
+
+
+def test_times_in_an_expression_are_of_the_zone_asked_for(hayrick: Hayrick, tmp_path: Path) -> None:
+    hayrick("ingest", write_pcap(tmp_path / "x.pcap", mixed_frames()))  # at 22:13:20 UTC on 14 November 2023
+    day = 'starttime == "2023/11/15"'
+    assert "No session matches" in hayrick("search", day).stdout
+    assert "3 sessions" in hayrick("search", day, "--zone", "Asia/Tokyo").stdout
+    (tmp_path / "c.toml").write_text(f"data = '{tmp_path / 'data'}'\nzone = '+05:00'\n")
+    assert "3 sessions" in hayrick("search", day, "--config", tmp_path / "c.toml").stdout
+    assert "no time zone 'Mars'" in hayrick("search", day, "--zone", "Mars", code=2).stderr
+    (tmp_path / "c.toml").write_text("zone = 'Mars'\n")
+    assert "no time zone 'Mars'" in hayrick("search", day, "--config", tmp_path / "c.toml", code=78).stderr

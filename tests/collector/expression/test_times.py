@@ -65,6 +65,17 @@ def test_a_time_without_a_zone_is_in_the_zone_asked_for() -> None:
     assert parse_time("@d", NOW, zone)[0] == utc(2024, 5, 15, 4)
 
 
+def test_a_day_is_as_long_as_its_zone_makes_it() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    assert parse_time("2024/03/31", NOW, zone) == (utc(2024, 3, 30, 23), utc(2024, 3, 31, 22) - 1)
+    assert parse_time("2024/10/27", NOW, zone) == (utc(2024, 10, 26, 22), utc(2024, 10, 27, 23) - 1)
+
+
+def test_an_hour_back_is_an_hour_when_clocks_change() -> None:
+    after = utc(2024, 3, 31, 1, 30)  # 03:30 in Berlin, where 02:00 became 03:00
+    assert parse_time("-1h", after, ZoneInfo("Europe/Berlin"))[0] == utc(2024, 3, 31, 0, 30)
+
+
 @pytest.mark.parametrize(
     "text", ["", "x", "2024", "2024/13/01", "2024/02/30", "25:00", "-1x", "-999999999y", "0000/01/01"]
 )

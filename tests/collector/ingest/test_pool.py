@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,14 @@ import pytest
 
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
-from hayrick_collector.ingest import pool as pool_module
+from hayrick_collector.ingest import pressure
 from hayrick_collector.ingest.pool import IngestPool
-from hayrick_collector.ingest.process import WorkerError
+from hayrick_collector.ingest.process import PutOffError, WorkerError
 from hayrick_collector.ingest.worker import _no_room
 from hayrick_common.chunk import ChunkId
+from hayrick_common.errors import StoreAwayError
 
+Errors = list[WorkerError] | list[PutOffError]
 SUMMARY = {"packets": 1, "sessions": 1, "first_packet": 1, "last_packet": 2}
 
 
@@ -26,10 +27,10 @@ class Worker:
 
     pid = None
 
-    def __init__(self, errors: list[WorkerError]) -> None:
+    def __init__(self, errors: Errors) -> None:
         self.errors = errors
 
-    async def index(self, job: dict[str, Any], progress: Callable[[int], None]) -> dict[str, Any]:
+    async def index(self, job: dict[str, Any], *callbacks: object) -> dict[str, Any]:
         await asyncio.sleep(0)
         if self.errors:
             raise self.errors.pop(0)
@@ -39,7 +40,7 @@ class Worker:
         return
 
 
-def outcome(folder: Path, errors: list[WorkerError], *, serving: bool) -> ChunkRow:
+def outcome(folder: Path, errors: Errors, *, serving: bool) -> ChunkRow:
     """What becomes of a chunk."""
     catalog = Catalog(folder / "catalog.sqlite")
     chunk = ChunkId("alpha", "eth0", 1, "a" * 64)
@@ -65,14 +66,16 @@ def outcome(folder: Path, errors: list[WorkerError], *, serving: bool) -> ChunkR
 
 
 def test_full_disk_costs_a_waiting_chunk_no_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool_module, "LATER_SECONDS", 0.01)
-    row = outcome(tmp_path, [WorkerError("no room", later=True) for _ in range(9)], serving=True)
+    monkeypatch.setattr(pressure, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(pressure, "LONGEST_PAUSE_S", 0.01)
+    row = outcome(tmp_path, [PutOffError("no room") for _ in range(9)], serving=True)
     assert (row.state, row.attempts) == ("indexed", 0)
 
 
 def test_import_by_hand_does_not_wait_for_room_for_ever(tmp_path: Path) -> None:
-    row = outcome(tmp_path, [WorkerError("no room", later=True) for _ in range(9)], serving=False)
-    assert (row.state, row.attempts, row.error) == ("failed", 3, "no room")
+    with pytest.raises(StoreAwayError, match="no room; the capture is kept"):
+        outcome(tmp_path, [PutOffError("no room") for _ in range(9)], serving=False)
+    assert outcome(tmp_path, [], serving=False).attempts == 0
 
 
 def test_dead_workers_cost_attempts(tmp_path: Path) -> None:

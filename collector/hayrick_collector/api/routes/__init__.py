@@ -23,9 +23,12 @@ def search_of(
     expression: Annotated[str, Query(max_length=100_000, description="empty: every session")] = "",
     start: Annotated[str, Query(alias="from", description="ISO 8601, 24h (ago), or Unix seconds or ms")] = "",
     stop: Annotated[str, Query(alias="to")] = "",
+    zone: Annotated[
+        str, Query(max_length=64, description="of times in the expression: UTC, Europe/Berlin, +02:00")
+    ] = "",
 ) -> Search:
     """The sessions that a request means."""
-    return Search(expression=expression, start_ms=_time(start, "from"), stop_ms=_time(stop, "to"))
+    return Search(expression=expression, start_ms=_time(start, "from"), stop_ms=_time(stop, "to"), zone=zone)
 
 
 BackendDep = Annotated[DirectBackend, Depends(backend_of)]

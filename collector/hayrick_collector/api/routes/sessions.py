@@ -106,7 +106,7 @@ async def histogram(
 @router.post("/tags")
 async def tags(backend: BackendDep, body: TagsRequest) -> TagsAnswer:
     """Add tags to, and remove tags from, all sessions that match."""
-    search = Search(expression=body.expression, start_ms=body.start, stop_ms=body.stop)
+    search = Search(expression=body.expression, start_ms=body.start, stop_ms=body.stop, zone=body.zone)
     return TagsAnswer(sessions=await backend.tag(search, check_tags(body.add), check_tags(body.remove)))
 
 

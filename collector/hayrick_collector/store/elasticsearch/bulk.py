@@ -7,18 +7,19 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
-from hayrick_collector.store.elasticsearch.failures import BUSY, explain, root_cause, translated
-from hayrick_common.errors import StoreError
+from hayrick_collector.store.elasticsearch.failures import BUSY, blocked, explain, root_cause, translated
+from hayrick_collector.store.interface import Waiting
+from hayrick_common.errors import StoreAwayError, StoreError
 
 MOST_BYTES = 5 << 20
-MOST_ITEMS = 2_000
-PATIENCE_S = 180.0  # without a single item taken; a stalled worker is killed later than this
+MOST_ITEMS, _LEAST_ITEMS = 2_000, 50
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
+_LONGEST_REQUEST_S = 60.0
 _ONLY = "errors,items.*.status,items.*.error"
 
 
@@ -31,15 +32,24 @@ class Item(NamedTuple):
 
 
 class Bulk:
-    """Gathers items up to a bound and sends them; `flush` sends the rest."""
+    """Gathers items up to a bound and sends them; `flush` sends the rest.
 
-    def __init__(self, client: Elasticsearch, *, patience_s: float = PATIENCE_S) -> None:
-        self._client, self._patience_s = client, patience_s
+    Fewer at once while the cluster takes none: so many may be what it cannot do in time. A process remembers that from
+    chunk to chunk.
+    """
+
+    _most: ClassVar[int] = MOST_ITEMS
+
+    def __init__(self, client: Elasticsearch, *, patience_s: float, waiting: Waiting = lambda reason: None) -> None:
+        self._client = client.options(request_timeout=min(_LONGEST_REQUEST_S, patience_s / 3))
+        self._patience_s, self._waiting = patience_s, waiting
         self._items: list[Item] = []
         self._bytes = 0
+        self.gave_up = False  # the cluster took nothing for too long
 
     def add(self, item: Item) -> None:
-        """Blocks while the cluster takes what was gathered. Raises StoreError, ValueError."""
+        """Blocks while the cluster takes what was gathered. StoreAwayError when it takes nothing any more; StoreError,
+        ValueError when it refuses."""
         self._items.append(item)
         self._bytes += len(item.action) + len(item.body)
         if self._bytes >= MOST_BYTES or len(self._items) >= MOST_ITEMS:
@@ -50,15 +60,20 @@ class Bulk:
         items, self._items, self._bytes = self._items, [], 0
         deadline, pause = time.monotonic() + self._patience_s, _FIRST_PAUSE_S
         while items:
-            left, reason = self._send(items)
-            if len(left) < len(items):
+            part, rest = items[: self._most], items[self._most :]
+            left, reason = self._send(part)
+            taken = len(left) < len(part)
+            Bulk._most = min(2 * self._most, MOST_ITEMS) if taken else max(self._most // 2, _LEAST_ITEMS)
+            if taken:
                 deadline, pause = time.monotonic() + self._patience_s, _FIRST_PAUSE_S
             if left and time.monotonic() > deadline:
-                raise StoreError(reason)
+                self.gave_up = True
+                raise StoreAwayError(reason)
             if left:
+                self._waiting(reason)
                 time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads writers, hides nothing
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
-            items = left
+            items = left + rest
 
     def drop(self) -> None:
         """Forget what was gathered."""
@@ -91,6 +106,8 @@ def refused(items: Sequence[Item], answers: Sequence[Mapping[str, Any]]) -> tupl
         if status in BUSY:
             left.append(item)
             reason = explain(cause)
+        elif blocked(cause):
+            raise StoreAwayError(f"{explain(cause)} (HTTP {status})")
         elif status == 400:
             raise ValueError(f"Elasticsearch refuses the session {item.id}: {explain(cause)}")
         else:

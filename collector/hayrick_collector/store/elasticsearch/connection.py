@@ -31,6 +31,7 @@ class Cluster:
     user: str = ""
     password_file: str = ""
     ca_file: str = ""
+    patience_seconds: float = 90.0
 
     @property
     def sessions(self) -> str:
@@ -65,7 +66,7 @@ def connect(cluster: Cluster) -> AsyncElasticsearch:
 @cache
 def connected(cluster: Cluster) -> Elasticsearch:
     """The one client a process has for writing to this cluster."""
-    return Elasticsearch(**_options(cluster))
+    return Elasticsearch(**{**_options(cluster), "request_timeout": min(REQUEST_TIMEOUT_S, cluster.patience_seconds)})
 
 
 def _options(cluster: Cluster) -> dict[str, Any]:

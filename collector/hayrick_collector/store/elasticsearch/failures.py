@@ -9,9 +9,10 @@ from typing import Any
 from elastic_transport import ConnectionTimeout
 from elasticsearch import ApiError, TransportError
 
-from hayrick_common.errors import StoreError
+from hayrick_common.errors import StoreAwayError, StoreError
 
 BUSY = frozenset({408, 409, 429, 502, 503, 504})  # trying again later may help
+AWAY = (BUSY - {409}) | {401}  # and no session is at fault, nor are others: credentials run out for all
 _PLAIN = {
     "cluster_block_exception": "Elasticsearch takes no writes",
     "unavailable_shards_exception": "a primary shard is missing, the cluster is red",
@@ -25,13 +26,14 @@ _PLAIN = {
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The client's errors as ours: StoreError, TimeoutError, or ValueError where the question is at fault."""
+    """The client's errors as ours: StoreError (StoreAwayError where the cluster serves nobody), TimeoutError, or
+    ValueError where the question is at fault."""
     try:
         yield
     except ConnectionTimeout as error:
         raise TimeoutError("Elasticsearch did not answer in time") from error
     except TransportError as error:
-        raise StoreError(f"Elasticsearch cannot be reached: {error.message}") from error
+        raise StoreAwayError(f"Elasticsearch cannot be reached: {error.message}") from error
     except ApiError as error:
         raise _of_answer(error) from error
 
@@ -41,9 +43,15 @@ def _of_answer(error: ApiError) -> Exception:
     text = explain(cause)
     if error.status_code == 400:
         return ValueError(f"Elasticsearch cannot search for this: {text}")
-    if error.status_code == 403 and "cluster_block" not in str(cause.get("type")):
+    if error.status_code == 403 and not blocked(cause):
         return StoreError(f"Elasticsearch does not allow this user to do it: {text}")
-    return StoreError(f"{text} (HTTP {error.status_code})")
+    away = error.status_code in AWAY or blocked(cause)
+    return (StoreAwayError if away else StoreError)(f"{text} (HTTP {error.status_code})")
+
+
+def blocked(cause: Mapping[str, Any]) -> bool:
+    """Whether the cluster, or an index, takes no writes."""
+    return "cluster_block" in str(cause.get("type"))
 
 
 def root_cause(body: Any) -> Mapping[str, Any]:

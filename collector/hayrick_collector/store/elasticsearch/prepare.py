@@ -24,6 +24,12 @@ def prepare_once(cluster: Cluster, catalogue: Catalogue) -> None:
         _ready.add(key)
 
 
+def forget(cluster: Cluster) -> None:
+    """It was away: what comes back may be another cluster, without our templates. The next writer looks again."""
+    for key in [key for key in _ready if key[0] == cluster]:
+        _ready.discard(key)
+
+
 def prepare(cluster: Cluster, catalogue: Catalogue) -> list[str]:
     """Create or bring up to date; returns the names of what was changed. StoreError when a day's index was made with
     another kind for a field: that one stays as it is, and reads as it did."""

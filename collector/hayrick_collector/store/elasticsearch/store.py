@@ -10,7 +10,6 @@ from typing import Any
 from elasticsearch import AsyncElasticsearch
 
 from hayrick_collector.expression import Catalogue
-from hayrick_collector.store.elasticsearch.bulk import PATIENCE_S
 from hayrick_collector.store.elasticsearch.compiler import Dsl
 from hayrick_collector.store.elasticsearch.connection import Cluster, connect
 from hayrick_collector.store.elasticsearch.failures import translated
@@ -29,9 +28,10 @@ from hayrick_collector.store.interface import (
     SegmentWriter,
     Store,
     Value,
+    Waiting,
 )
 from hayrick_collector.store.questions import tag_names
-from hayrick_common.errors import StoreError
+from hayrick_common.errors import StoreAwayError, StoreError
 
 _LOOK_UP_DEADLINE_S = 30.0
 _UPKEEP_DEADLINE_S = 3600.0
@@ -41,14 +41,17 @@ _SLACK_S = 5.0  # the client's own limit comes after ours
 class ElasticsearchStore(Store):
     """Sessions of one prefix on one cluster, written and read by any number of collectors."""
 
-    def __init__(self, cluster: Cluster, catalogue: Catalogue, *, patience_s: float = PATIENCE_S) -> None:
-        self._patience_s = patience_s
+    def __init__(self, cluster: Cluster, catalogue: Catalogue) -> None:
         self._cluster, self._catalogue = cluster, catalogue
         self._client: AsyncElasticsearch | None = None
 
-    async def open(self) -> None:
-        """Sees that the cluster answers and that its templates are ours."""
-        await asyncio.to_thread(prepare, self._cluster, self._catalogue)
+    async def open(self, *, patient: bool = False) -> None:
+        """Sees that the cluster answers and that its templates are ours; writers see to the templates too."""
+        try:
+            await asyncio.to_thread(prepare, self._cluster, self._catalogue)
+        except (StoreAwayError, TimeoutError):
+            if not patient:
+                raise
         self._client = connect(self._cluster)
 
     async def close(self) -> None:
@@ -56,9 +59,9 @@ class ElasticsearchStore(Store):
             client, self._client = self._client, None
             await client.close()
 
-    def writer(self, chunk_key: str) -> SegmentWriter:
+    def writer(self, chunk_key: str, waiting: Waiting = lambda reason: None) -> SegmentWriter:
         """Needs no open store."""
-        return ElasticsearchWriter(self._cluster, self._catalogue, chunk_key, patience_s=self._patience_s)
+        return ElasticsearchWriter(self._cluster, self._catalogue, chunk_key, waiting=waiting)
 
     async def find(self, query: Query) -> Page:
         """A page of documents."""

@@ -16,12 +16,12 @@ from elasticsearch import Elasticsearch, NotFoundError
 
 from hayrick_collector.expression import Catalogue
 from hayrick_collector.store.elasticsearch import scripts
-from hayrick_collector.store.elasticsearch.bulk import PATIENCE_S, Bulk, Item
+from hayrick_collector.store.elasticsearch.bulk import Bulk, Item
 from hayrick_collector.store.elasticsearch.connection import SESSION_ID, Cluster, connected
 from hayrick_collector.store.elasticsearch.failures import translated
 from hayrick_collector.store.elasticsearch.mapping import STAMP
-from hayrick_collector.store.elasticsearch.prepare import prepare_once
-from hayrick_collector.store.interface import Batch, SegmentWriter
+from hayrick_collector.store.elasticsearch.prepare import forget, prepare_once
+from hayrick_collector.store.interface import Batch, SegmentWriter, Waiting
 from hayrick_common.errors import StoreError
 
 RETRIES = 50  # of a change to the one list that all writers change
@@ -32,7 +32,15 @@ _CHUNK = re.compile(rb'"chunk":\s*"([^"\\]*)"')
 class ElasticsearchWriter(SegmentWriter):
     """One chunk's sessions. Works in any process, needs no event loop."""
 
-    def __init__(self, cluster: Cluster, catalogue: Catalogue, chunk: str, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        catalogue: Catalogue,
+        chunk: str,
+        *,
+        patience_s: float | None = None,
+        waiting: Waiting = lambda reason: None,
+    ) -> None:
         self._cluster, self._chunk = cluster, chunk
         self._stamp = time.time_ns()
         self._sent = 0
@@ -42,7 +50,7 @@ class ElasticsearchWriter(SegmentWriter):
         with translated():
             self._client: Elasticsearch = connected(cluster)
             self._again = self._begin()
-        self._bulk = Bulk(self._client, patience_s=patience_s)
+        self._bulk = Bulk(self._client, patience_s=patience_s or cluster.patience_seconds, waiting=waiting)
 
     def add(self, batch: Batch) -> None:
         """Send the sessions; returns when the cluster has taken all but the last part of them."""
@@ -68,12 +76,15 @@ class ElasticsearchWriter(SegmentWriter):
         return self._sent
 
     def abort(self) -> None:
-        """Nothing of a new chunk stays. Where the cluster does not answer it stays hidden, until `maintain`."""
+        """Nothing of a new chunk stays. Where the cluster takes nothing it stays hidden, until the next attempt or
+        `maintain`."""
         if self._done:
             return
         self._done = True
         self._bulk.drop()
-        if self._sent and not self._again:
+        if self._bulk.gave_up:
+            forget(self._cluster)
+        if self._sent and not self._again and not self._bulk.gave_up:
             with contextlib.suppress(StoreError, TimeoutError, ValueError), translated():
                 self._remove({"term": {"chunk": self._chunk}})
 

@@ -30,6 +30,7 @@ from hayrick_collector.store.interface import (
     SegmentWriter,
     Store,
     Value,
+    Waiting,
 )
 from hayrick_collector.store.questions import tag_names
 from hayrick_common.errors import StoreError
@@ -63,7 +64,7 @@ class EmbeddedStore(Store):
         self._lock = threading.Lock()
         self._engine: Engine | None = None
 
-    async def open(self) -> None:
+    async def open(self, *, patient: bool = False) -> None:
         """Creates the folders; StoreError if they are of a format that this version does not know."""
         await asyncio.to_thread(self._layout.create)
         self._engine = Engine(self._layout.root, self._layout.spill, self._limits)
@@ -74,8 +75,8 @@ class EmbeddedStore(Store):
             engine, self._engine = self._engine, None
             await asyncio.to_thread(engine.close)
 
-    def writer(self, chunk_key: str) -> SegmentWriter:
-        """Needs no open store."""
+    def writer(self, chunk_key: str, waiting: Waiting = lambda reason: None) -> SegmentWriter:
+        """Needs no open store; a disk takes or refuses, it does not make wait."""
         return EmbeddedWriter(self._layout.root, chunk_key)
 
     async def find(self, query: Query) -> Page:
