@@ -21,7 +21,7 @@ from hayrick_collector.store.elasticsearch.connection import connected
 from hayrick_common.chunk import ChunkId
 
 MANY = 9_000
-PATIENCE_S = 6
+PATIENCE_S = 9
 
 
 def test_pauses_double_up_to_a_bound_and_one_served_chunk_ends_them() -> None:

@@ -49,7 +49,8 @@ class ElasticsearchWriter(SegmentWriter):
         prepare_once(cluster, catalogue)
         with translated():
             self._client: Elasticsearch = connected(cluster)
-            self._again = self._begin()
+            self._committed = bool(self._client.exists(index=cluster.chunks, id=chunk))
+            self._again = self._committed or self._hide()
         self._bulk = Bulk(self._client, patience_s=patience_s or cluster.patience_seconds, waiting=waiting)
 
     def add(self, batch: Batch) -> None:
@@ -88,10 +89,8 @@ class ElasticsearchWriter(SegmentWriter):
             with contextlib.suppress(StoreError, TimeoutError, ValueError), translated():
                 self._remove({"term": {"chunk": self._chunk}})
 
-    def _begin(self) -> bool:
-        """Whether the chunk may have sessions already; a chunk that was never committed is hidden."""
-        if self._client.exists(index=self._cluster.chunks, id=self._chunk):
-            return True
+    def _hide(self) -> bool:
+        """A chunk that was never committed is not to be seen; returns whether an attempt may have left sessions."""
         body = scripts.hide(self._chunk, time.time_ns() // 1_000_000)
         before = _hidden(self._client, self._cluster)
         self._client.update(index=self._cluster.chunks, id=self._cluster.hidden, retry_on_conflict=RETRIES, **body)
@@ -106,7 +105,7 @@ class ElasticsearchWriter(SegmentWriter):
         day = self._cluster.day(session)
         self._days.add(day)
         stamped = self._stamped(line.rstrip())
-        if not self._again:
+        if not self._committed:  # nobody saw it, so nobody tagged it
             return Item(b'{"index":{"_index":"%s","_id":"%s"}}' % (day.encode(), session.encode()), stamped, session)
         update = {"script": scripts.replace(json.loads(stamped)), "scripted_upsert": True, "upsert": {}}
         action = {"update": {"_index": day, "_id": session, "retry_on_conflict": 5}}
