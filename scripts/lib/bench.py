@@ -16,6 +16,7 @@ from pathlib import Path
 
 from archive import archive
 from fleet import fleet, rest
+from flow import flow
 from latency import latency
 from ship import ship
 
@@ -147,13 +148,14 @@ def ingest(capture: Path) -> None:
 
 
 def main() -> None:
-    """`bench decode|ingest|archive|ship|fleet|rest|latency [FILE]`."""
+    """`bench decode|ingest|archive|ship|fleet|flow|rest|latency [FILE]`."""
     what: dict[str, Callable[[Path], None]] = {
         "decode": decode,
         "ingest": ingest,
         "archive": archive,
         "ship": ship,
         "fleet": fleet,
+        "flow": flow,
         "rest": rest,
         "latency": latency,
     }
