@@ -54,7 +54,6 @@ def frames_of(path: Path) -> list[bytes]:
 def test_just_a_sessions_packets_are_fetched_and_kept_for_a_while(
     tmp_path: Path, running: Running, flow: FlowSensor
 ) -> None:
-    before = flow.report()["bytes_sent"]
     done = export(running, tmp_path / "out.pcap")
     assert done.returncode == 0, done.stderr
     assert "8 packets of 1 sessions" in done.stderr
@@ -62,7 +61,7 @@ def test_just_a_sessions_packets_are_fetched_and_kept_for_a_while(
     (pieces,) = (tmp_path / "data" / "cache").rglob("*.pieces")
     assert pieces.stat().st_size < 2 * (tmp_path / "out.pcap").stat().st_size
     wait_until(lambda: flow.report()["counters"].get("pulls"), "the sensor's report")
-    assert flow.report()["bytes_sent"] - before < 20_000
+    assert flow.report()["bytes_sent"] < (flow.ring / "x.pcap").stat().st_size / 50
     flow.kill()
     assert export(running, tmp_path / "again.pcap").returncode == 0
     assert (tmp_path / "again.pcap").read_bytes() == (tmp_path / "out.pcap").read_bytes()

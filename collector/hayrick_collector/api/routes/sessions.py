@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from hayrick_collector.api.errors import ApiError
@@ -27,6 +28,7 @@ from hayrick_collector.tags import check_tags
 
 router = APIRouter(prefix="/api", tags=["sessions"])
 MOST_MISSING = 50
+CLIENT_SECONDS = 1.0  # how often a client that waits is looked for
 _MEDIA_TYPES = {"pcap": "application/vnd.tcpdump.pcap", "pcapng": "application/x-pcapng"}
 
 
@@ -49,22 +51,24 @@ async def sessions(
 @router.get("/sessions.pcap", response_class=StreamingResponse)
 @router.get("/sessions.pcapng", response_class=StreamingResponse, include_in_schema=False)
 async def packets(
+    request: Request,
     backend: BackendDep,
     search: SearchDep,
     file_format: Annotated[CaptureFormat | None, Query(alias="format", description="default: pcap if possible")] = None,
 ) -> StreamingResponse:
     """The packets of all sessions that match, in time order."""
-    return _capture(await backend.export(search, file_format), "sessions")
+    return _capture(await _for(request, backend.export(search, file_format)), "sessions")
 
 
 @router.get("/sessions/{session_id}.pcap", response_class=StreamingResponse)
 async def session_packets(
+    request: Request,
     backend: BackendDep,
     session_id: str,
     file_format: Annotated[CaptureFormat | None, Query(alias="format")] = None,
 ) -> StreamingResponse:
     """One session's packets."""
-    export = await backend.export(Search(), file_format, session_id=session_id)
+    export = await _for(request, backend.export(Search(), file_format, session_id=session_id))
     if export.sessions == 0:
         raise ApiError(404, "not_found", f"no session {session_id[:100]}")
     return _capture(export, session_id)
@@ -108,6 +112,19 @@ async def tags(backend: BackendDep, body: TagsRequest) -> TagsAnswer:
     """Add tags to, and remove tags from, all sessions that match."""
     search = Search(expression=body.expression, start_ms=body.start, stop_ms=body.stop, zone=body.zone)
     return TagsAnswer(sessions=await backend.tag(search, check_tags(body.add), check_tags(body.remove)))
+
+
+async def _for(request: Request, work: Coroutine[Any, Any, Export]) -> Export:
+    """The work's result; it is given up when the client goes, so that no sensor is asked for nobody."""
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=CLIENT_SECONDS)
+            if not task.done() and await request.is_disconnected():
+                raise ApiError(499, "gone_away", "the client went away")
+        return task.result()
+    finally:
+        task.cancel()
 
 
 def told(missing: Sequence[Missing]) -> list[Missing]:
