@@ -39,6 +39,8 @@ async def run(config: CollectorConfig, *, announce: Any = print) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         config.folder.create()
+        if config.archive.keys:
+            config.archive.keys.newest()  # raises at once what would else keep every chunk from being taken
         stack.enter_context(_only_collector(config))
         remove_leftovers(config.folder)
         backend = await DirectBackend.open(config, serving=True)

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from hayrick_collector.archive import sealed, zstdframes
-from hayrick_collector.archive.container import SEALED_SUFFIX, ZSTD_SUFFIX, decompressed, unsealed
+from hayrick_collector.archive.container import (
+    SEALED_SUFFIX,
+    SUFFIXES,
+    ZSTD_SUFFIX,
+    decompressed,
+    unsealed,
+    with_suffix,
+)
 from hayrick_collector.archive.keyring import KeyRing
 from hayrick_common.errors import ArchiveError, KeyFileError
 
@@ -27,7 +34,20 @@ def open_file(path: Path, keys: KeyRing | None = None) -> BinaryIO:
     """A stored file's uncompressed bytes: seekable, read-only, for one thread at a time.
 
     Raises OSError, ArchiveError when the file is damaged (then or while reading), KeyFileError when its key is missing.
+    Who knew its path before it was brought into a later form finds it still; never one that is less protected.
     """
+    try:
+        return _opened(path, keys)
+    except FileNotFoundError:
+        form = path.suffix if path.suffix in SUFFIXES else ""
+        later = [with_suffix(path, suffix) for suffix in SUFFIXES[SUFFIXES.index(form) + 1 :]]
+        found = next((each for each in later if each.exists()), None)
+        if found is None:
+            raise
+        return _opened(found, keys)
+
+
+def _opened(path: Path, keys: KeyRing | None) -> BinaryIO:
     if path.suffix == SEALED_SUFFIX:
         return cast(BinaryIO, SealedFile(path, keys))
     return cast(BinaryIO, ZstdFile(path)) if path.suffix == ZSTD_SUFFIX else path.open("rb")

@@ -16,6 +16,7 @@ import pytest
 from hayrick_collector.archive import open_packets
 from hayrick_collector.archive.container import Form, truncated
 from hayrick_collector.archive.keyring import KeyRing, add_key
+from hayrick_collector.archive.reader import open_file
 from hayrick_collector.archive.rewrap import rewrap, survey
 from hayrick_collector.catalog import Catalog
 from hayrick_collector.config import ArchiveConfig, CollectorConfig
@@ -168,6 +169,24 @@ def test_a_chunk_that_retention_takes_meanwhile_stays_taken(config: CollectorCon
     assert not config.folder.absolute(row.path).exists()
     forgetful.close()
     catalog.close()
+
+
+def test_a_path_from_before_leads_to_the_later_form_and_none_to_a_less_protected_one(
+    config: CollectorConfig, tmp_path: Path
+) -> None:
+    add_key(tmp_path / "keys")
+    ring = KeyRing(tmp_path / "keys")
+    (body,) = fill(config, 1, Form(0)).values()
+    (plain,) = config.folder.archive.rglob("*.pcap")
+    assert run(with_archive(config, 1, tmp_path / "keys")) == 1
+    assert not plain.exists()
+    for path in (plain, plain.with_name(plain.name + ".zst"), plain.with_name(plain.name + ".enc")):
+        with open_file(path, ring) as file:
+            assert file.read() == body
+    plain.with_name(plain.name + ".enc").rename(tmp_path / "away")
+    plain.write_bytes(body)
+    with pytest.raises(FileNotFoundError):
+        open_file(plain.with_name(plain.name + ".enc"), ring)
 
 
 def test_records_in_a_chunk_s_place_are_checked_by_their_own_hash(config: CollectorConfig) -> None:
