@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.system.faults.keeper import kill_all
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "elasticsearch"
 SECONDS = 300
@@ -41,11 +42,8 @@ class Elasticsearch:
         self._run("again")
 
     def kill(self) -> bool:
-        """The whole process group at once; False if it does not run."""
-        groups = {os.getpgid(pid) for pid in self._pids()}
-        for group in groups:
-            os.killpg(group, signal.SIGKILL)
-        return bool(groups)
+        """All its processes at once; False if it does not run."""
+        return kill_all(self._pids()) > 0
 
     def stop(self) -> None:
         """End it and take its data away."""
