@@ -93,9 +93,10 @@ def summary(stream: dict[str, Any]) -> str:
 def gap_words(gap: dict[str, Any]) -> str:
     """One gap: from when to when, how long, what, how much."""
     about = "about " if gap["estimated"] else ""
-    counts = [f"{gap[name]} {name}" for name in ("chunks", "packets") if gap[name]]
+    counts = [f"{gap[name]} {name[: -1 if gap[name] == 1 else None]}" for name in ("chunks", "packets") if gap[name]]
     told = f" ({', '.join(counts)})" if counts else ""
-    when = f"{about}{format_time(gap['start_ms'])} to {format_time(gap['stop_ms'])}"
+    start, stop = format_time(gap["start_ms"]), format_time(gap["stop_ms"])
+    when = f"{about}{start} to {stop[11:] if stop[:10] == start[:10] else stop}"
     length = duration(gap["stop_ms"] - gap["start_ms"])
     return f"{gap['state'].upper():8} {when}, {length}: {text.safe(gap['reason'])}{told}"
 
