@@ -25,6 +25,7 @@ class CatalogSink:
 
     def __init__(self, backend: DirectBackend) -> None:
         self._backend = backend
+        self._loop = asyncio.get_running_loop()
 
     def known(self, chunk: ChunkId) -> Known | None:
         """What has landed under this number, also if retention has taken it since: it is not to come again."""
@@ -32,11 +33,11 @@ class CatalogSink:
         return Known(held[0], held[1] in ("indexed", "removed")) if held else None
 
     def landed(self, chunk: ChunkId, path: Path, size: int, meta: dict[str, Any]) -> None:
-        """Record a durable chunk."""
+        """Record a durable chunk; from any thread."""
         self._backend.catalog.landed(
             chunk, size=size, path=self._backend.config.folder.relative(path), original_name=chunk.file_name, meta=meta
         )
-        self._backend.pool.wake()
+        self._loop.call_soon_threadsafe(self._backend.pool.wake)
 
     def next_numbers(self, sensor: str) -> dict[str, int]:
         """For each stream the lowest number above all that were ever held."""

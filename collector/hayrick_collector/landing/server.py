@@ -270,7 +270,7 @@ class Landing:
         try:
             final = await asyncio.to_thread(already_named, self.settings.data, manifest, self.settings.form)
             if final:
-                self._record(manifest, final)
+                await self._record(manifest, final)
                 return
             part = await asyncio.to_thread(Part, self.settings.data, manifest, self.settings.form)
         except OSError as error:
@@ -287,17 +287,17 @@ class Landing:
             self._take(ev.Failed(manifest.key, f"collector cannot store: {error.strerror}"))
             return
         if whole:
-            self._record(manifest, part.final)
+            await self._record(manifest, part.final)
         else:
             self._take(ev.Spoiled(manifest.key))
 
-    def _record(self, manifest: Manifest, final: Path) -> None:
+    async def _record(self, manifest: Manifest, final: Path) -> None:
         meta = {
             "packets": manifest.packets, "first_ms": manifest.first_ms, "last_ms": manifest.last_ms,
             "closed_ms": manifest.closed_ms, "gap_ms": manifest.gap_ms, "truncated": manifest.truncated,
             **({"content": RECORDS, "content_size": manifest.content_size} if manifest.content == RECORDS else {}),
         }  # fmt: skip
-        self._sink.landed(manifest.chunk, final, manifest.size, meta)
+        await asyncio.to_thread(self._sink.landed, manifest.chunk, final, manifest.size, meta)
         self._take(ev.Stored(manifest.key))
 
 

@@ -18,7 +18,8 @@ class Known:
 
 
 class LandedSink(Protocol):
-    """Called on the event loop's thread, one call at a time; each must return soon."""
+    """Called on the event loop's thread, one call at a time, and each must return soon; but for `landed`, which waits
+    for the disk and may be called from any thread."""
 
     def known(self, chunk: ChunkId) -> Known | None:
         """What has landed under this sensor, stream and sequence number, whatever its bytes."""
