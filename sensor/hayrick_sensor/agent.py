@@ -28,7 +28,7 @@ from hayrick_sensor.blocks import read_block
 from hayrick_sensor.capture import Capture
 from hayrick_sensor.closings import FolderClosings
 from hayrick_sensor.config import MEGABYTE, SensorSettings, StreamSettings
-from hayrick_sensor.examine import examine
+from hayrick_sensor.examine import examine, ring_turned
 from hayrick_sensor.launches import Launch
 from hayrick_sensor.layout import Layout
 from hayrick_sensor.links import open_link
@@ -79,6 +79,7 @@ class Agent:
         rate = Rate(settings.shipping.kilobytes_per_second * 1000)
         self._outgoing = Outgoing(self.link.send, self._beat, self._block, rate)
         self._windows = settings.shipping.parsed()
+        self._turned: dict[str, int] = {}
         self._stopping = asyncio.Event()
         self._working = False
 
@@ -182,6 +183,9 @@ class Agent:
         if stream.folder:
             for copy in self.layout.open_folder(stream.name).glob("*.copy"):  # made, but not yet in the journal
                 self._take(spool.FileClosed(stream.name, str(copy), copy.stem))
+            taken = {stamp for name, stamp in self.spool.taken if name == stream.name}
+            if not stream.delete and await asyncio.to_thread(ring_turned, stream.folder, taken):
+                self._turned[stream.name] = self.journal.last_closed(stream.name)
             watch = ClosedFiles(stream.folder, stream.pattern, FolderClosings)
             await self._watch(stream, watch)
             return
@@ -191,11 +195,7 @@ class Agent:
         last = next(iter(self.journal.launches(stream.name, 1)), None)
         capture = Capture(stream, folder, self.layout.run, watch.look, self._note_launch, last, cuts)
         self.captures[stream.name] = capture
-        capturing = asyncio.ensure_future(capture.run())
-        try:
-            await self._watch(stream, watch)
-        finally:
-            capturing.cancel()
+        await asyncio.gather(capture.run(), self._watch(stream, watch))
 
     async def _watch(self, stream: StreamSettings, watch: ClosedFiles) -> None:
         async for path in watch.closed():
@@ -209,7 +209,7 @@ class Agent:
                 continue
             with contextlib.suppress(FileNotFoundError):
                 source = str(path) if stream.adopted else path.name
-                stamp = stamp_of(path.stat()) if stream.adopted else ""
+                stamp = stamp_of(path.lstat()) if stream.adopted else ""
                 self._take(spool.FileClosed(stream.name, source, stamp))
 
     async def _measure(self) -> None:
@@ -225,11 +225,17 @@ class Agent:
                 self.counters["unreadable_files"] += 1
                 found = spool.Measured(event.stream, event.source, event.stamp, None, 0)
             if isinstance(found, spool.Measured):
-                found = replace(found, gap_ms=self._gap(event.stream, event.source))
+                found = replace(found, gap_ms=self._gap(found))
             self._take(found)
 
-    def _gap(self, stream: str, source: str) -> int:
-        return self.journal.gap_before(stream, tcpdump.launch_of(source))
+    def _gap(self, found: spool.Measured) -> int:
+        """For how long nothing was captured before the file: tcpdump was started anew, or a ring turned unseen."""
+        if not found.stamp:
+            return self.journal.gap_before(found.stream, tcpdump.launch_of(found.source))
+        if found.measure is None or not found.measure.packets:
+            return 0
+        since = self._turned.pop(found.stream, 0)
+        return max(0, found.measure.first_ms - since) if since else 0
 
     # --- spool's commands -----------------------------------------------------------------------------------------
 

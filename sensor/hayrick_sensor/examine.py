@@ -51,6 +51,15 @@ def examine(layout: Layout, event: spool.FileClosed, owned: bool) -> spool.Measu
         return spool.Overrun(event.stream, event.source, event.stamp, error.first_ms, last_ms)
 
 
+def ring_turned(folder: Path, taken: set[str]) -> bool:
+    """Whether none of the files that were taken is still there: the ring's owner may have been faster than we were."""
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if stamp_of(path.lstat()) in taken:
+                return False
+    return True
+
+
 def _measured(event: spool.FileClosed, found: Measure | None, closed_ms: int) -> spool.Measured:
     return spool.Measured(event.stream, event.source, event.stamp, found, closed_ms)
 

@@ -195,6 +195,11 @@ class Journal:
         """The names of the files that the stream's chunks came from."""
         return [source for (source,) in self._db.execute("SELECT source FROM chunks WHERE stream = ?", (stream,))]
 
+    def last_closed(self, stream: str) -> int:
+        """When the newest of the stream's files that were taken was closed; 0 if none was."""
+        row = self._db.execute("SELECT max(closed_ms) FROM chunks WHERE stream = ?", (stream,)).fetchone()
+        return int(row[0] or 0)
+
     def next_sequences(self) -> dict[str, int]:
         """The number that each stream's next chunk gets; a stream without chunks is absent."""
         return dict(self._db.execute("SELECT stream, next FROM sequences"))

@@ -147,5 +147,6 @@ def test_dumpcaps_ring_turned_while_the_sensor_was_down_is_never_taken_twice_nor
     wait_until(lambda: all_taken(fleet), 20, fleet)  # also what it had written when it was killed
     check(fleet)
     assert len(check(fleet)) < 2600
+    assert sum(row["gap_ms"] > 0 for row in fleet.landed()) == 1  # the span that the ring lost while nobody looked
     done = subprocess.run([*SENSOR, "status", "--config", fleet.config], capture_output=True, text=True, timeout=30)
     assert "lo: backlog" in done.stdout
