@@ -163,8 +163,8 @@ class Capture:
         """True once tcpdump listens; then notes the launch, and for how long nothing did."""
         if not self._starting:
             return True
-        if tcpdump.READY not in self._said():
-            return False
+        if tcpdump.READY not in self._said() and not self._written_ms(self._starting):
+            return False  # (on a full disk it cannot even say so, but its file is there)
         now, last = _epoch_ms(), self.launch
         gap = max(1, now - last.gap_from()) if last else 0
         self.launch = Launch(self.stream.name, self._starting, now, seen_ms=now, gap_ms=gap)
@@ -178,18 +178,22 @@ class Capture:
         if launch is None or launch.stopped_ms or self._starting:
             return
         launch = launch.seen(launch.seen_ms, tcpdump.parse_counts(self._said()))
-        self.launch = launch.ended(_epoch_ms(), why, drained, self._written_ms(), self.stream.interface == "lo")
+        self.launch = launch.ended(
+            _epoch_ms(), why, self._written_ms(), drained=drained, told=tcpdump.told_all(self._said()),
+            loopback=self.stream.interface == "lo",
+        )  # fmt: skip
         self._before += self.launch.counts
         self._note(self.launch)
 
-    def _written_ms(self) -> int:
-        """When the launch's newest file was last written to, or tcpdump last told to; 0 if it has no file."""
-        times = [0]
+    def _written_ms(self, launch: str = "") -> int:
+        """When the launch's newest file was last written to, or the one that runs last told to; 0 if it has no file."""
+        times = [0 if launch else self._flushed_ms]
+        launch = launch or (self.launch.launch if self.launch else "")
         for each in self.folder.iterdir():
-            if self.launch and tcpdump.launch_of(each.name) == self.launch.launch:
+            if launch and tcpdump.launch_of(each.name) == launch:
                 with contextlib.suppress(FileNotFoundError):
                     times.append(each.stat().st_mtime_ns // 1_000_000)
-        return max(self._flushed_ms, *times)
+        return max(times)
 
     async def _ask_counts(self) -> None:
         """Have tcpdump say its counts, and note them."""
@@ -289,7 +293,10 @@ class Capture:
             return
         last, written = last.seen(last.seen_ms, tcpdump.parse_counts(self._said())), self._written_ms()
         ended = max(last.seen_ms, written)
-        self.launch = last.ended(ended, "killed or ended while no sensor ran", False, written)
+        self.launch = last.ended(
+            ended, "killed or ended while no sensor ran", written, told=tcpdump.told_all(self._said()),
+            loopback=self.stream.interface == "lo",
+        )  # fmt: skip
         self._note(self.launch)
 
     def _wanted(self, launch: str) -> list[str]:

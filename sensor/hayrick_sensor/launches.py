@@ -32,17 +32,26 @@ class Launch:
         """Still there; counts never fall, since tcpdump may not have said any for a while."""
         return replace(self, seen_ms=max(now_ms, self.seen_ms), counts=self.counts.at_least(counts))
 
-    def ended(self, now_ms: int, why: str, drained: bool, written_ms: int, loopback: bool = False) -> Launch:
+    def ended(
+        self,
+        now_ms: int,
+        why: str,
+        written_ms: int,
+        *,
+        drained: bool = False,
+        told: bool = False,
+        loopback: bool = False,
+    ) -> Launch:
         """It has ended; what it had received and not written is lost, unless it was drained.
 
-        One that was killed has not said how much that is: it may be all since `written_ms`, when it last wrote.
+        Where it has not `told` its last counts that may be all since `written_ms`, when it last wrote.
         """
         now_ms, counts = max(now_ms, self.started_ms), self.counts
         received = counts.received // 2 if loopback else counts.received  # libpcap leaves out one of two there
-        killed = why.startswith("killed")
-        lost = 0 if drained or killed else max(0, received - counts.dropped - counts.captured)
-        sure = now_ms if drained or not (lost or killed) else now_ms - RING_MS
-        sure = min(sure, written_ms or sure) if killed else sure
+        unknown = not (drained or told)
+        lost = 0 if drained or unknown else max(0, received - counts.dropped - counts.captured)
+        sure = now_ms if drained or not (lost or unknown) else now_ms - RING_MS
+        sure = min(sure, written_ms or sure) if unknown else sure
         return replace(self, stopped_ms=now_ms, why=why[:300], lost=lost, sure_ms=sure)
 
     def gap_from(self) -> int:

@@ -56,6 +56,11 @@ def parse_counts(text: str) -> Counts:
     return Counts(**found)
 
 
+def told_all(text: str) -> bool:
+    """Whether these are its last counts, which it says a line each when it ends well."""
+    return bool(re.search(r"^\d+ packets? captured$", text, re.MULTILINE))
+
+
 def last_line(text: str) -> str:
     """tcpdump's last word, without its own name in front: the reason, when it has given up."""
     lines = [each.strip() for each in text.splitlines() if each.strip() and not _COUNTS.search(each)]

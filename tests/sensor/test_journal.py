@@ -17,7 +17,7 @@ from hayrick_sensor.launches import Launch
 from hayrick_sensor.layout import Layout
 from hayrick_sensor.recover import open_journal
 from hayrick_sensor.spool_events import Entry
-from hayrick_sensor.tcpdump import Counts, last_line, launch_in, launch_of, parse_counts
+from hayrick_sensor.tcpdump import Counts, last_line, launch_in, launch_of, parse_counts, told_all
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_gap_before_a_launch_is_told_by_one_chunk(journal: Journal) -> None:
 
 def test_launch_that_wrote_less_than_it_received_is_counted_once(journal: Journal) -> None:
     launch = Launch("eth0", "0123456789ab", 5000).seen(9000, Counts(93, 210, 10))
-    ended = launch.ended(9500, "no reason given", False, 9400)
+    ended = launch.ended(9500, "no reason given", 9400, told=True)
     journal.note_launch(ended)
     journal.note_launch(ended)
     assert (ended.lost, ended.gap_from()) == (107, 8500)
@@ -95,9 +95,9 @@ def test_launch_that_wrote_less_than_it_received_is_counted_once(journal: Journa
 
 def test_span_after_a_killed_launch_begins_with_what_it_last_wrote() -> None:
     launch = Launch("eth0", "0123456789ab", 5000)
-    assert launch.ended(9500, "killed by signal 9", False, 6000).gap_from() == 6000
-    assert launch.ended(9500, "killed by signal 9", False, 9400).gap_from() == 8500
-    assert launch.ended(9500, "the sensor was stopped", True, 6000).gap_from() == 9500
+    assert launch.ended(9500, "killed by signal 9", 6000).gap_from() == 6000
+    assert launch.ended(9500, "No space left on device", 9400).gap_from() == 8500
+    assert launch.ended(9500, "the sensor was stopped", 6000, drained=True).gap_from() == 9500
 
 
 def test_journal_of_version_1_is_taken_over(tmp_path: Path) -> None:
@@ -154,6 +154,8 @@ def test_counts_are_the_last_that_tcpdump_said() -> None:
     )
     assert parse_counts(said) == Counts(107, 214, 3, 1)
     assert parse_counts("") == Counts()
+    assert not told_all(said)
+    assert told_all(said + "107 packets captured\n214 packets received by filter\n0 packets dropped by kernel\n")
     assert Counts(5, 9).at_least(parse_counts("")) == Counts(5, 9)
     assert last_line(said + "tcpdump: No space left on device\n") == "No space left on device"
 
