@@ -14,6 +14,8 @@ from hayrick_common import wire
 from hayrick_common.chunk import Manifest
 from hayrick_common.errors import WireError
 
+TURN_PATIENCES = 10
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -37,6 +39,7 @@ class Peer:
     sensor: str
     seen_ms: int
     spoken: int = wire.WIRE_MIN
+    moved_ms: int = 0
 
 
 @dataclass
@@ -197,6 +200,8 @@ class Lander:
         if block.offset != transfer.received or end != wanted or end > transfer.granted or not block.body:
             return [ev.Count("stray_block")]
         transfer.received, transfer.moved_ms, transfer.stalls = end, now_ms, 0
+        if route in self.peers:
+            self.peers[route].moved_ms = now_ms
         write = ev.Write(block.key, block.offset, block.body, frame)
         return [write, *(self._whole(transfer) or self._pump(now_ms))]
 
@@ -280,9 +285,17 @@ class Lander:
         for route in [r for r, peer in self.peers.items() if now_ms - peer.seen_ms > self.limits.silence_ms]:
             commands += [ev.Count("silent_peer"), *self._lost(ev.Lost(route), now_ms)]
         for transfer in list(self.transfers.values()):
-            if transfer.state == "receiving" and now_ms - transfer.moved_ms > self.limits.patience_ms:
+            if transfer.state == "receiving" and self._idle_ms(transfer, now_ms) > self.limits.patience_ms:
                 commands += self._stalled(transfer, now_ms)
         return commands + self.pulls.tick(now_ms) + self._pump(now_ms)
+
+    def _idle_ms(self, transfer: Transfer, now_ms: int) -> int:
+        """How long it waits; on a slow line its turn comes late, so others' blocks count too, but not for ever."""
+        own = now_ms - transfer.moved_ms
+        peer = self.peers.get(transfer.route)
+        if peer is None or own > TURN_PATIENCES * self.limits.patience_ms:
+            return own
+        return min(own, now_ms - peer.moved_ms)
 
     def _stalled(self, transfer: Transfer, now_ms: int) -> list[ev.Command]:
         """Nothing came for the credit given: ask again once, then let the sensor offer it anew."""
