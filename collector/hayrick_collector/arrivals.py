@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,14 @@ from hayrick_collector.backend import file_pieces
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.direct import DirectBackend
 from hayrick_collector.landing import Drop, Inbox, Known, Landing, LandingSettings
+from hayrick_collector.landing.sweep import sweep
 from hayrick_collector.retention import landing_floor
 from hayrick_common.chunk import ChunkId
 from hayrick_common.errors import ConfigError
 from hayrick_common.keys import KeyPair, read_pair, write_pair
 
 KEY_NAME = "collector"
+SWEEP_SECONDS = 3600.0
 
 
 class CatalogSink:
@@ -72,10 +76,11 @@ class Arrivals:
 
         backend.pool.on_indexed = indexed
         backend.fetcher.pull = landing.pull if landing else None
-        inbox = Inbox(config.folder.inbox, lambda path: _take(backend, path)) if config.landing.inbox else None
+        inbox = Inbox(config.folder.inbox, partial(_take, backend)) if config.landing.inbox else None
         ways = {"landing": landing, "drop": drop, "inbox": inbox}
         backend.arrivals = {name: way.counters for name, way in ways.items() if way}
         arrivals = cls(landing, drop, inbox)
+        arrivals.tasks.add(asyncio.create_task(_sweep(config, drop.counters)))
         try:
             yield arrivals
         finally:
@@ -131,5 +136,14 @@ def _landing(config: CollectorConfig, sink: CatalogSink) -> Landing:
     return landing
 
 
-async def _take(backend: DirectBackend, path: Path) -> None:
-    await backend.receive(file_pieces(lambda: path.open("rb"), lambda read: None), name=path.name)
+async def _take(backend: DirectBackend, path: Path, tags: tuple[str, ...]) -> bool:
+    pieces = file_pieces(lambda: path.open("rb"), lambda read: None)
+    return (await backend.receive(pieces, name=path.name, tags=tags)).new
+
+
+async def _sweep(config: CollectorConfig, counters: Counter[str]) -> None:
+    """Once an hour, until cancelled."""
+    while True:
+        swept = await asyncio.to_thread(sweep, config.drop, config.folder.inbox, config.landing.sweep_days)
+        counters.update({f"swept_{name}": count for name, count in swept.items()})
+        await asyncio.sleep(SWEEP_SECONDS)
