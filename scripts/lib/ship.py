@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import struct
 import sys
 import tempfile
 import time
@@ -108,7 +109,11 @@ def cut(capture: Path, folder: Path, copies: int, megabytes: int = CHUNK_MEGABYT
     run(["tcpdump", "-r", str(capture), "-w", str(first), "-C", str(megabytes), "-Z", "root"])
     for part in list(folder.iterdir()):
         for copy in range(1, copies):
-            shutil.copyfile(part, folder / f"{copy}.{part.name}")
+            other = folder / f"{copy}.{part.name}"
+            shutil.copyfile(part, other)
+            with other.open("r+b") as file:  # another snap length: a sensor takes the same bytes once only
+                file.seek(16)
+                file.write(struct.pack("<I", 262144 - copy))
     return sorted(folder.iterdir())
 
 
