@@ -15,12 +15,25 @@ WORTH = 0.95  # what is not below this share of its size goes as it is
 PATIENCE = 8  # after a block that did not shrink, so many of the chunk go untried
 CHUNKS = 64  # of how many chunks that is remembered
 
+_own = threading.local()
+
+
+def frame_of(data: bytes) -> bytes:
+    """The bytes as one zstd frame that tells its size: equal bytes give equal frames."""
+    known: zstandard.ZstdCompressor | None = getattr(_own, "compressor", None)
+    if known is None:
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            1, source_size=512 << 10, min_match=MATCH_BYTES, hash_log=HASH_LOG, write_checksum=True
+        )
+        known = _own.compressor = zstandard.ZstdCompressor(compression_params=parameters)
+    frame: bytes = known.compress(data)
+    return frame
+
 
 class Packer:
     """`pack` blocks of chunks, from any thread."""
 
     def __init__(self) -> None:
-        self._own = threading.local()
         self._lock = threading.Lock()
         self._untried: dict[str, int] = {}
 
@@ -28,7 +41,7 @@ class Packer:
         """Encoding and body for a block of the chunk `key`."""
         if self._hopeless(key):
             return wire.RAW, data
-        packed: bytes = self._compressor().compress(data)
+        packed = frame_of(data)
         if len(packed) < len(data) * WORTH:
             return wire.ZSTD, packed
         with self._lock:
@@ -43,12 +56,3 @@ class Packer:
             if left > 1:
                 self._untried[key] = left - 1
             return left > 0
-
-    def _compressor(self) -> zstandard.ZstdCompressor:
-        known: zstandard.ZstdCompressor | None = getattr(self._own, "compressor", None)
-        if known is None:
-            parameters = zstandard.ZstdCompressionParameters.from_level(
-                1, source_size=512 << 10, min_match=MATCH_BYTES, hash_log=HASH_LOG, write_checksum=True
-            )
-            known = self._own.compressor = zstandard.ZstdCompressor(compression_params=parameters)
-        return known

@@ -19,7 +19,8 @@ from hayrick_common import __version__, wire
 from hayrick_sensor import courier as co
 from hayrick_sensor import shipper_events as ev
 from hayrick_sensor.config import CollectorSettings, parse_place
-from hayrick_sensor.sftp_session import HostKeyError, Session, Upload, frame_of
+from hayrick_sensor.packing import frame_of
+from hayrick_sensor.sftp_session import HostKeyError, Session, Upload
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
@@ -32,7 +33,7 @@ class SftpLink:
     """Like `Link`: yields what the connection brings from `events()`, takes messages by `send`."""
 
     def __init__(self, sensor: str, settings: CollectorSettings) -> None:
-        self.takes_zstd = False
+        self.takes_zstd = True
         self.address = settings.address
         self.problem = "not connected yet"
         self.bytes_sent = 0

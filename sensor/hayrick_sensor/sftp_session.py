@@ -15,7 +15,6 @@ from posixpath import join
 from typing import Any
 
 import paramiko
-import zstandard
 from paramiko.sftp import CMD_EXTENDED, CMD_STATUS, CMD_WRITE, int64
 
 from hayrick_common import dropped
@@ -27,13 +26,7 @@ from hayrick_sensor.config import Place
 DEADLINE_SECONDS = 20.0
 WRITE_BYTES = 32_000
 UNANSWERED_WRITES = 128
-LEVEL = 1
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
-
-
-def frame_of(body: bytes) -> bytes:
-    """The bytes as one zstd frame with its size: equal bytes give equal frames."""
-    return zstandard.ZstdCompressor(LEVEL, write_content_size=True, write_checksum=True).compress(body)
 
 
 class HostKeyError(ConfigError):

@@ -14,7 +14,7 @@ from hayrick_collector.landing import Drop, Known
 from hayrick_collector.landing.drop import whole
 from hayrick_common.chunk import ChunkId, Manifest
 from hayrick_common.dropped import Delivery, chunk_name, decode_receipt, encode_delivery, encode_manifest
-from hayrick_sensor.sftp_session import frame_of
+from hayrick_sensor.packing import frame_of
 
 BODY = b"packets" * 1000
 

@@ -14,7 +14,7 @@ from tests.collector.landing.sshd import SftpFleet
 from tests.collector.landing.test_kills import write_capture
 
 from hayrick_common.dropped import Receipt, encode_receipt
-from hayrick_sensor.sftp_session import frame_of
+from hayrick_sensor.packing import frame_of
 
 
 @pytest.fixture
