@@ -164,6 +164,8 @@ class SftpLink:
         if self._upload is not None:
             upload, self._upload = self._upload, None
             return session.commit(upload) if isinstance(step, co.Commit) else session.discard(upload)
+        if isinstance(step, co.Commit):
+            raise OSError(f"upload of {step.manifest.key} is not open any more")
         return None
 
     async def _rest(self, seconds: float) -> None:

@@ -56,6 +56,8 @@ class Folder:
 
     def place(self, key: str, body: bytes) -> None:
         assert self.opened == key
+        if key not in self.hidden:
+            raise OSError("no such file")
         held = self.hidden[key]
         offset, self.at = self.at, self.at + len(body)
         common = min(len(body), max(0, self.before - offset))
@@ -73,6 +75,8 @@ class Folder:
         if self.full:
             raise OSError("no space")
         assert self.opened == key
+        if key not in self.hidden:
+            raise OSError("no such file")
         self.chunks[key] = self.hidden.pop(key)[: self.at]
 
 
@@ -252,8 +256,9 @@ class Shipping(RuleBasedStateMachine):
 
     @rule()
     def folder_is_removed(self) -> None:
+        opened = self.folder.opened
         self.folder = Folder()
-        self.folder.there = False
+        self.folder.there, self.folder.opened = False, opened  # a file that is open stays so, without a name
 
     @rule()
     @precondition(lambda self: not self.folder.there)
