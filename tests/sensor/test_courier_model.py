@@ -113,6 +113,8 @@ class Shipping(RuleBasedStateMachine):
             self.courier.beat = wire.Heartbeat(self.now, {})
         elif isinstance(command, ev.Send):
             self.send(command.message)
+        elif isinstance(command, ev.Reconnect):
+            self.cut()
 
     def send(self, message: wire.Message) -> None:
         if isinstance(message, wire.Hello):
