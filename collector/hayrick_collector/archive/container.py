@@ -29,6 +29,7 @@ FRAME_BYTES = 512 << 10  # of what comes as a stream; a delivery's blocks are fr
 ZSTD_SUFFIX = ".zst"
 SEALED_SUFFIX = ".enc"
 SUFFIXES = ("", ZSTD_SUFFIX, SEALED_SUFFIX)
+WINDOW_MAX = 8 << 20  # what a frame of any origin may make a decompressor hold
 _READ_BYTES = 1 << 20
 _AHEAD = 3  # frames of a stream that may be compressed while those before them are written
 _shared = threading.local()
@@ -260,7 +261,7 @@ def compressed(data: bytes, level: int) -> bytes:
 
 def decompressed(frame: bytes, length: int) -> bytes:
     """The `length` bytes of one frame. Raises ValueError when it has others."""
-    known = _shared.__dict__.setdefault("decompressor", None) or zstandard.ZstdDecompressor()
+    known = _shared.__dict__.setdefault("decompressor", None) or zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)
     _shared.decompressor = known
     try:
         data: bytes = known.decompress(frame, max_output_size=length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from abc import abstractmethod
@@ -10,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from hayrick_collector.archive import sealed, zstdframes
 from hayrick_collector.archive.container import (
@@ -22,10 +23,8 @@ from hayrick_collector.archive.container import (
     with_suffix,
 )
 from hayrick_collector.archive.keyring import KeyRing
+from hayrick_collector.archive.seekable import Seekable
 from hayrick_common.errors import ArchiveError, KeyFileError
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 CACHED_FRAMES = 2  # a packet may lie across two
 
@@ -47,20 +46,25 @@ def open_file(path: Path, keys: KeyRing | None = None) -> BinaryIO:
         return _opened(found, keys)
 
 
+def digest_of(path: Path, keys: KeyRing | None = None) -> str:
+    """SHA-256 of a stored file's uncompressed bytes, in hex. Raises as `open_file` and reading do."""
+    with open_file(path, keys) as file:
+        return hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest()
+
+
 def _opened(path: Path, keys: KeyRing | None) -> BinaryIO:
     if path.suffix == SEALED_SUFFIX:
         return cast(BinaryIO, SealedFile(path, keys))
     return cast(BinaryIO, ZstdFile(path)) if path.suffix == ZSTD_SUFFIX else path.open("rb")
 
 
-class FrameFile(io.RawIOBase):
+class FrameFile(Seekable):
     """A file of frames. `undone` counts those that were decompressed or unsealed so far."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
         self.undone = 0
-        self._place = 0
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -91,15 +95,6 @@ class FrameFile(io.RawIOBase):
             os.close(descriptor)
         super().close()
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         self._place = max(0, offset + (0, self._place, self.size)[whence])
         return self._place
@@ -118,12 +113,6 @@ class FrameFile(io.RawIOBase):
 
     def readall(self) -> bytes:
         return self.read()
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
 
     def frames(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Each frame's bytes, and the zstd frame that it is stored as, if it is one; checked like a read."""

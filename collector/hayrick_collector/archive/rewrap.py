@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hayrick_collector.archive.container import FRAME_BYTES, SUFFIXES, Form, truncated, with_suffix
-from hayrick_collector.archive.reader import FrameFile, open_file
+from hayrick_collector.archive.reader import FrameFile, digest_of, open_file
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_common.errors import ArchiveError, HayrickError, KeyFileError
@@ -42,7 +42,7 @@ def survey(config: CollectorConfig, catalog: Catalog, *, thorough: bool = False)
 
     def look(row: ChunkRow, path: Path) -> bool:
         if thorough:
-            _check_hash(row, path, _digest(path, config))
+            _check_hash(row, path, digest_of(path, config.archive.keys))
         return False
 
     return _walk(config, catalog, look)
@@ -132,13 +132,6 @@ def _frames(path: Path, config: CollectorConfig) -> Iterator[tuple[bytes, bytes 
             return
         while data := file.read(FRAME_BYTES):
             yield data, None
-
-
-def _digest(path: Path, config: CollectorConfig) -> str:
-    digest = hashlib.sha256()
-    for data, _ in _frames(path, config):
-        digest.update(data)
-    return digest.hexdigest()
 
 
 def _check_hash(row: ChunkRow, path: Path, digest: str) -> None:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import zstandard
-
+from hayrick_collector.archive.container import decompressed
 from hayrick_collector.archive.zstdframes import is_standalone, plain_length
 from hayrick_common import wire
 from hayrick_common.errors import WireError
-
-WINDOW_MAX = 8 << 20
-_unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)
 
 
 def unpacked(message: wire.Message) -> tuple[wire.Message, bytes | None]:
@@ -30,9 +26,6 @@ def _plain(frame: bytes) -> bytes:
         size = plain_length(frame)
         if not 0 < size <= wire.BODY_MAX_BYTES or not is_standalone(frame, size):
             raise WireError("block: not one zstd frame of at most a block's bytes")
-        data: bytes = _unpacker.decompress(frame)  # fills a buffer of the promised size, or fails
-    except (ValueError, zstandard.ZstdError) as error:
+        return decompressed(frame, size)
+    except ValueError as error:
         raise WireError(f"block: {error}") from error
-    if len(data) != size:
-        raise WireError("block: its zstd frame holds another size than it says")
-    return data

@@ -10,10 +10,11 @@ from typing import BinaryIO
 
 from hayrick_collector.archive.container import Form, decompressed
 from hayrick_collector.archive.zstdframes import LARGEST_STORED, frame_length, plain_length
-from hayrick_collector.landing.part import READ_BYTES, Part, already_named, discard
+from hayrick_collector.landing.part import Part, already_named, discard
 from hayrick_common.dropped import RAW, REFUSED, TEXT_MAX_BYTES, Delivery, key_of, note_name
 from hayrick_common.files import make_folder, move, write_file
 
+_READ_BYTES = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -75,13 +76,13 @@ def _filled(part: Part, pieces: Iterator[tuple[bytes, bytes | None]]) -> bool:
 def _pieces(stream: BinaryIO, encoding: str) -> Iterator[tuple[bytes, bytes | None]]:
     """Blocks, and the zstd frame that each came as; ValueError where there is no whole frame of a bounded size."""
     if encoding == RAW:
-        while block := stream.read(READ_BYTES):
+        while block := stream.read(_READ_BYTES):
             yield block, None
         return
     ahead = b""
-    while ahead := ahead or stream.read(READ_BYTES):
+    while ahead := ahead or stream.read(_READ_BYTES):
         while (length := frame_length(ahead)) is None:
-            more = stream.read(READ_BYTES)
+            more = stream.read(_READ_BYTES)
             if not more or len(ahead) > LARGEST_STORED:
                 raise ValueError("a zstd frame is cut, or too large")
             ahead += more

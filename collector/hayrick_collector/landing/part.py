@@ -13,12 +13,11 @@ from io import FileIO
 from pathlib import Path
 
 from hayrick_collector.archive.container import SUFFIXES, Form
-from hayrick_collector.archive.reader import open_file
+from hayrick_collector.archive.reader import digest_of
 from hayrick_common.chunk import PCAP, Manifest
 from hayrick_common.errors import ArchiveError, KeyFileError
 from hayrick_common.files import PART_SUFFIX, commit_rename, make_folder, sync_folder
 
-READ_BYTES = 1 << 20
 PLAIN = Form(level=0)
 
 
@@ -115,11 +114,7 @@ def already_named(data: Path, manifest: Manifest, form: Form = PLAIN) -> Path | 
 
 
 def _holds(final: Path, manifest: Manifest, form: Form) -> bool:
-    digest = hashlib.sha256()
     try:
-        with open_file(final, form.keys) as stream:
-            while block := stream.read(READ_BYTES):
-                digest.update(block)
+        return digest_of(final, form.keys) == manifest.payload_sha256
     except (ArchiveError, KeyFileError):
         return False
-    return digest.hexdigest() == manifest.payload_sha256

@@ -13,24 +13,20 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from hayrick_collector.archive.seekable import Seekable
 from hayrick_collector.ondemand.ranges import Range
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 MAGIC = b"HRPIECE1"
 _HEAD = struct.Struct("<QII")
 MOST_BYTES = 1 << 20
 
 
-class Pieces(io.RawIOBase):
+class Pieces(Seekable):
     """The pieces in the file at `path`, which need not be there; `verify` reads all of them. For one thread."""
 
     def __init__(self, path: Path, *, verify: bool = False) -> None:
         super().__init__()
-        self._place = 0
         self._starts: list[int] = []
         self._found: list[tuple[int, int, int]] = []
         self.end = 0
@@ -65,15 +61,6 @@ class Pieces(io.RawIOBase):
         at = bisect_right(self._starts, offset) - 1
         return at >= 0 and offset + length <= self._found[at][0] + self._found[at][1]
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         if whence == os.SEEK_END:
             raise io.UnsupportedOperation("parts of a file have no end")
@@ -93,12 +80,6 @@ class Pieces(io.RawIOBase):
         data = self._file.read(left if size is None or size < 0 else min(size, left))
         self._place += len(data)
         return data
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
 
     def close(self) -> None:
         if self._file is not None:
