@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -16,6 +15,7 @@ from hayrick_collector.coverage.answer import answer
 from hayrick_collector.coverage.heartbeats import changes
 from hayrick_collector.coverage.read import facts, streams
 from hayrick_common.chunk import ChunkId
+from hayrick_common.clock import epoch_ms
 
 KEPT_MS = 400 * 86_400_000
 
@@ -52,7 +52,7 @@ class History:
 
     def coverage(self, sensor: str, stream: str, start_ms: int, stop_ms: int, *, buckets: int, gaps: int) -> Document:
         """A stream's time line, as `coverage.answer` describes it. Raises UsageError when it is too long."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = epoch_ms()
         known = facts(self._read, sensor, stream, start_ms, stop_ms, now_ms=now_ms)
         return answer(known, start_ms, stop_ms, buckets=buckets, gaps=gaps)
 
@@ -62,7 +62,7 @@ class History:
 
     def prune(self, *, now_ms: int | None = None) -> None:
         """Forget launches, drops, losses and removals that ended more than 400 days ago."""
-        before = (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - KEPT_MS
+        before = (epoch_ms() if now_ms is None else now_ms) - KEPT_MS
         with self._transaction() as db:
             db.execute("DELETE FROM launches WHERE stopped_ms BETWEEN 1 AND ?", (before,))
             db.execute("DELETE FROM drops WHERE stop_ms < ?", (before,))

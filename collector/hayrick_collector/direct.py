@@ -36,6 +36,7 @@ from hayrick_collector.ingest.pool import IngestPool
 from hayrick_collector.ondemand import Fetcher
 from hayrick_collector.store import Query, Store, open_store
 from hayrick_collector.timespan import zone_of
+from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import CaptureError, HayrickError, StoreError, UsageError
 
 Answer = TypeVar("Answer")
@@ -205,7 +206,7 @@ class DirectBackend(Backend):
     async def _today(self) -> list[Document]:
         """The last day's time lines in short, at most a few seconds old: every status asks for them."""
         if time.monotonic() >= self._coverage_until:
-            now_ms = time.time_ns() // 1_000_000
+            now_ms = epoch_ms()
             found = await self.coverage(now_ms - _DAY_MS, now_ms, buckets=1, gaps=_STATUS_GAPS)
             self._coverage = [
                 {name: value for name, value in each.items() if name != "spans"} for each in found["streams"]

@@ -20,6 +20,7 @@ from hayrick_collector.archive.container import SUFFIXES, with_suffix
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.store import Store
+from hayrick_common.clock import epoch_ms
 from hayrick_common.files import PART_SUFFIX, remove, sync_folder
 
 LOG = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Retention:
 
     async def run(self, *, now_ms: int | None = None) -> Counter[str]:
         """Returns how many chunks lost their sessions, their packets, or were given up unindexed."""
-        now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        now_ms = epoch_ms() if now_ms is None else now_ms
         done: Counter[str] = Counter()
         if self._settings.days:
             before = now_ms - self._settings.days * DAY_MS

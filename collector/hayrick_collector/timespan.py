@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from hayrick_common.clock import epoch_ms
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
 _AGO = re.compile(r"-?(\d+(\.\d+)?\s*[smhdw]\s*)+", re.IGNORECASE)
@@ -24,7 +25,7 @@ def parse_duration(text: str) -> int:
 def parse_time(text: str, *, now_ms: int | None = None) -> int:
     """An ISO 8601 time, `now`, `24h` ago (or `-24h`), Unix seconds or milliseconds: as epoch ms. Raises ValueError."""
     text = text.strip()
-    now = int(time.time() * 1000) if now_ms is None else now_ms
+    now = epoch_ms() if now_ms is None else now_ms
     if text == "now":
         return now
     if _AGO.fullmatch(text):

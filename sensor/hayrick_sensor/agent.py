@@ -7,7 +7,6 @@ import contextlib
 import functools
 import logging
 import secrets
-import time
 from collections import Counter, deque
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -19,6 +18,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from hayrick_common import __version__, wire
 from hayrick_common.chunk import RECORDS
+from hayrick_common.clock import epoch_ms, steady_ms
 from hayrick_common.closed_files import ClosedFiles, stamp_of
 from hayrick_common.files import remove
 from hayrick_sensor import pieces, tcpdump
@@ -155,7 +155,7 @@ class Agent:
         return scheduler
 
     async def _look_at_space(self) -> None:
-        self._take(spool.Space(free_bytes(self.layout.root), _epoch_ms()))
+        self._take(spool.Space(free_bytes(self.layout.root), epoch_ms()))
         self._room.restore()
 
     async def _forget(self) -> None:
@@ -163,7 +163,7 @@ class Agent:
         for stream, source, stamp in self.journal.foreign():
             if await asyncio.to_thread(_stamp, Path(source)) != stamp:
                 self._room.write(functools.partial(self.journal.forget_taken, stream, source, stamp))
-        self._room.write(lambda: self.journal.forget(_epoch_ms() - ROWS_KEPT_MS))
+        self._room.write(lambda: self.journal.forget(epoch_ms() - ROWS_KEPT_MS))
 
     async def _look_at_windows(self) -> None:
         is_open = open_at(self._windows, datetime.now().astimezone())  # the host's own clock and zone
@@ -172,7 +172,7 @@ class Agent:
         self._step(ship.Window(is_open))
 
     def _beat(self) -> wire.Heartbeat:
-        return wire.Heartbeat(_epoch_ms(), build_report(self))
+        return wire.Heartbeat(epoch_ms(), build_report(self))
 
     async def _write_status(self) -> None:
         write_status(self.layout.status, build_report(self))
@@ -273,14 +273,14 @@ class Agent:
         if isinstance(command, spool.Record):
             self.journal.record(command.entry)
         elif isinstance(command, spool.Mark):
-            self.journal.mark(command.key, command.state, _epoch_ms(), command.note)
+            self.journal.mark(command.key, command.state, epoch_ms(), command.note)
         elif isinstance(command, spool.Raise):
             self.journal.raise_next(command.stream, command.next)
         elif isinstance(command, spool.Renumber):
             self.journal.renumber(command.key, command.entry)
         elif isinstance(command, spool.Lose):
             c = command
-            self.journal.lose(c.stream, c.packets, c.first_ms, c.last_ms, c.reason, _epoch_ms())
+            self.journal.lose(c.stream, c.packets, c.first_ms, c.last_ms, c.reason, epoch_ms())
         elif isinstance(command, spool.Count):
             self.journal.count(command.name, command.amount)
 
@@ -317,8 +317,8 @@ class Agent:
                     self._take(spool.Floor(stream, number))
 
     def _step(self, event: ship.Event) -> None:
-        now_ms = time.monotonic_ns() // 1_000_000
-        self.shipper.epoch_ms = _epoch_ms() - now_ms
+        now_ms = steady_ms()
+        self.shipper.epoch_ms = epoch_ms() - now_ms
         if isinstance(event, (ship.Connected, ship.Disconnected)):
             self._outgoing.forget()
         for command in self.shipper.step(event, now_ms):
@@ -411,7 +411,3 @@ def _stamp(path: Path) -> str:
         return stamp_of(path.lstat())
     except OSError:
         return ""
-
-
-def _epoch_ms() -> int:
-    return time.time_ns() // 1_000_000

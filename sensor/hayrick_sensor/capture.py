@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import CaptureError
 from hayrick_common.files import remove, write_file
 from hayrick_sensor import pieces, tcpdump
@@ -111,7 +112,7 @@ class Capture:
         """Start tcpdump, unless one was taken over, and stay until it ends."""
         if self._process is None:
             try:
-                await self._start(f"{time.time_ns() // 1_000_000:012x}")
+                await self._start(f"{epoch_ms():012x}")
             except (OSError, CaptureError) as error:
                 self.problem = str(error)
                 return
@@ -165,7 +166,7 @@ class Capture:
             return True
         if tcpdump.READY not in self._said() and not self._written_ms(self._starting):
             return False  # (on a full disk it cannot even say so, but its file is there)
-        now, last = _epoch_ms(), self.launch
+        now, last = epoch_ms(), self.launch
         gap = max(1, now - last.gap_from()) if last else 0
         self.launch = Launch(self.stream.name, self._starting, now, seen_ms=now, gap_ms=gap)
         self._starting, self.problem, self._flushed_ms = "", "", now
@@ -179,7 +180,7 @@ class Capture:
             return
         launch = launch.seen(launch.seen_ms, tcpdump.parse_counts(self._said()))
         self.launch = launch.ended(
-            _epoch_ms(), why, self._written_ms(), drained=drained, told=tcpdump.told_all(self._said()),
+            epoch_ms(), why, self._written_ms(), drained=drained, told=tcpdump.told_all(self._said()),
             loopback=self.stream.interface == "lo",
         )  # fmt: skip
         self._before += self.launch.counts
@@ -202,7 +203,7 @@ class Capture:
         self._signal(signal.SIGUSR1)
         await asyncio.sleep(FLUSH_SECONDS)
         if self.launch and self.pid:
-            self.launch = self.launch.seen(_epoch_ms(), tcpdump.parse_counts(self._said()))
+            self.launch = self.launch.seen(epoch_ms(), tcpdump.parse_counts(self._said()))
             self._note(self.launch)
 
     # --- quiet links ----------------------------------------------------------------------------------------------
@@ -216,7 +217,7 @@ class Capture:
         if not newest or age < self.stream.rotate_seconds + self.stream.quiet_grace:
             return
         self._signal(signal.SIGUSR2)  # write what it holds
-        flushed = _epoch_ms()
+        flushed = epoch_ms()
         await asyncio.sleep(FLUSH_SECONDS)
         self._flushed_ms = flushed if self.pid else self._flushed_ms
         self._file = (newest, time.monotonic())
@@ -280,7 +281,7 @@ class Capture:
         if self.launch and self.launch.launch == launch:
             self._starting = ""
             return
-        started = int(launch, 16) if launch else _epoch_ms()
+        started = int(launch, 16) if launch else epoch_ms()
         gap = max(1, started - self.launch.gap_from()) if self.launch and self.launch.stopped_ms else 0
         self.launch = Launch(self.stream.name, launch or f"{started:012x}", started, seen_ms=started, gap_ms=gap)
         self._starting = ""
@@ -330,7 +331,3 @@ class Capture:
             return self._stderr.read_text("utf-8", "replace")
         except OSError:
             return ""
-
-
-def _epoch_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hayrick_common import __version__
+from hayrick_common.clock import epoch_ms
 from hayrick_common.files import write_file
 from hayrick_sensor.spool_events import CLOSED, OFFERED
 
@@ -24,7 +24,7 @@ def build_report(agent: Agent) -> dict[str, Any]:
     return {
         "sensor": agent.settings.name,
         "version": __version__,
-        "time_ms": time.time_ns() // 1_000_000,
+        "time_ms": epoch_ms(),
         "pid": os.getpid(),
         "online": agent.shipper.online,
         "shipping": {

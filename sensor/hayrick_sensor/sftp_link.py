@@ -16,6 +16,7 @@ from typing import Any
 import paramiko
 
 from hayrick_common import __version__, wire
+from hayrick_common.clock import epoch_ms, steady_ms
 from hayrick_sensor import courier as co
 from hayrick_sensor import shipper_events as ev
 from hayrick_sensor.config import CollectorSettings, parse_place
@@ -69,7 +70,7 @@ class SftpLink:
         if self._session is None:
             return False
         if isinstance(message, wire.Hello):
-            self._out.put_nowait(ev.Got(wire.Welcome(wire.WIRE_MAX, __version__, "sftp", _epoch_ms(), 0)))
+            self._out.put_nowait(ev.Got(wire.Welcome(wire.WIRE_MAX, __version__, "sftp", epoch_ms(), 0)))
         elif isinstance(message, wire.Offer):
             self._courier.offered(message.manifest(self._sensor))
         elif isinstance(message, wire.Block):  # compressed beside the one that is being placed
@@ -135,9 +136,9 @@ class SftpLink:
     async def _serve(self, session: Session) -> None:
         """Take one step after another; what each is, the courier says."""
         while True:
-            step = self._courier.next(_clock_ms())
+            step = self._courier.next(steady_ms())
             answer = await self._do(session, step)
-            for message in self._courier.done(step, answer, _clock_ms()):
+            for message in self._courier.done(step, answer, steady_ms()):
                 self._out.put_nowait(ev.Got(message))
 
     async def _do(self, session: Session, step: co.Step) -> Any:
@@ -205,11 +206,3 @@ class SftpLink:
 async def _compressed(block: wire.Block) -> bytes:
     """The block as one zstd frame: the same block gives the same frame, so that a cut delivery can go on."""
     return block.body if block.encoding == wire.ZSTD else await asyncio.to_thread(frame_of, block.body)
-
-
-def _clock_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
-
-
-def _epoch_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hayrick_collector.cli import options, text
 from hayrick_collector.timespan import format_time, parse_duration, parse_time
+from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def duration(ms: int) -> str:
 
 
 def _range(args: argparse.Namespace) -> tuple[int, int]:
-    now = time.time_ns() // 1_000_000
+    now = epoch_ms()
     try:
         if args.last and (args.start or args.stop):
             raise ValueError("--last goes without --start and --stop")

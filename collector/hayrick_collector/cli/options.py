@@ -7,12 +7,12 @@ import asyncio
 import os
 import shutil
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hayrick_collector.timespan import parse_duration, parse_time
+from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import ExpressionError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ async def _open(args: argparse.Namespace) -> Backend:
 
 
 def _range(args: argparse.Namespace) -> tuple[int | None, int | None]:
-    now = int(time.time() * 1000)
+    now = epoch_ms()
     if args.last:
         if args.start or args.stop:
             raise ValueError("--last goes without --from and --to")

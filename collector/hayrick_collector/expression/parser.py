@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timezone, tzinfo
@@ -16,6 +15,7 @@ from hayrick_collector.expression.fields import OBJECT, Catalogue, Field
 from hayrick_collector.expression.literal import Literal, from_token
 from hayrick_collector.expression.tree import EVERYTHING, Exists, Node, conjunction, depth, disjunction, negation
 from hayrick_collector.expression.values import ORDERINGS, Values
+from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import ExpressionError
 
 MAX_LENGTH = 100_000  # characters: thousands of addresses in a list, and no more
@@ -67,7 +67,7 @@ def parse_expression(
     `now_ms`: what relative times count from. `zone`: of times that name none. `lists`: saved lists of values, written
     `$name`. `views`: saved expressions, written `view==name`. Raises ExpressionError, whose column counts from 1.
     """
-    now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    now = epoch_ms() if now_ms is None else now_ms
     return _parse(text, Context(catalogue, now, zone, lists or {}, views or {}))
 
 

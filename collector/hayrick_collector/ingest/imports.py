@@ -9,7 +9,6 @@ import errno
 import hashlib
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.ingest.unpack import Unpacker
 from hayrick_common.chunk import ChunkId
+from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import CaptureError
 from hayrick_common.files import commit_rename, make_folder
 
@@ -100,7 +100,7 @@ class Intake:
     def _place(self, known: ChunkRow | None, chunk: ChunkId, suffix: str) -> Path:
         if known:
             return with_suffix(self._folder.absolute(known.path), self._suffix)
-        return archive_path(self._folder, chunk, day_ms=int(time.time() * 1000), suffix=suffix + self._suffix)
+        return archive_path(self._folder, chunk, day_ms=epoch_ms(), suffix=suffix + self._suffix)
 
     def _record(self, catalog: Catalog, chunk: ChunkId, final: Path, name: str, tags: Iterable[str]) -> bool:
         anomaly = self._unpacker.anomaly

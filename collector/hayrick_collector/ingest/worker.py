@@ -16,7 +16,6 @@ import queue
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TypeAlias
@@ -27,6 +26,7 @@ from hayrick_collector.archive.reader import open_file
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.store import Store, open_store
 from hayrick_common.chunk import RECORDS
+from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import StoreAwayError
 
 BATCH_SESSIONS = 4096
@@ -90,7 +90,7 @@ def sessions_of(stored: BinaryIO, job: dict[str, Any]) -> hayrick_decode.Decodin
         "file": job["file"],
         "tags": tuple(job["tags"]),
         "batch_sessions": BATCH_SESSIONS,
-        "indexed_ms": int(time.time() * 1000),
+        "indexed_ms": epoch_ms(),
     }
     if job.get("content") == RECORDS:
         return hayrick_decode.read_records(stored, size=job["size"], **origin)

@@ -22,6 +22,7 @@ from hayrick_collector.landing.part import short_of_disk
 from hayrick_collector.landing.sink import LandedSink
 from hayrick_common import wire
 from hayrick_common.chunk import NAME, ChunkId
+from hayrick_common.clock import epoch_ms
 from hayrick_common.closed_files import SETTLED_SECONDS, ClosedFiles
 from hayrick_common.dropped import (
     RECEIPTS,
@@ -228,7 +229,7 @@ class Drop:
     def _status(self, sensor: str, path: Path) -> None:
         try:
             seen_ms = path.stat().st_mtime_ns // 1_000_000
-            if time.time_ns() // 1_000_000 - seen_ms < FRESH_MS:
+            if epoch_ms() - seen_ms < FRESH_MS:
                 self._sink.seen(sensor, heartbeat(read_small(path), sensor, seen_ms))
         except (OSError, ValueError, OverflowError, RecursionError, WireError) as error:
             self.counters["garbled_status"] += 1

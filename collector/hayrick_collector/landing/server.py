@@ -24,6 +24,7 @@ from hayrick_collector.landing.sink import LandedSink
 from hayrick_collector.landing.zap import DOMAIN, AllowList, Authenticator
 from hayrick_common import __version__, wire
 from hayrick_common.chunk import RECORDS, Manifest
+from hayrick_common.clock import epoch_ms, steady_ms
 from hayrick_common.errors import PacketsAwayError, WireError
 from hayrick_common.files import make_folder
 from hayrick_common.keys import KeyPair
@@ -197,8 +198,8 @@ class Landing:
         self._busy = True
         try:
             while self._events:
-                now_ms = time.monotonic_ns() // 1_000_000
-                self._lander.epoch_ms = time.time_ns() // 1_000_000 - now_ms
+                now_ms = steady_ms()
+                self._lander.epoch_ms = epoch_ms() - now_ms
                 for command in self._lander.step(self._events.popleft(), now_ms):
                     self._carry_out(command)
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -23,6 +22,7 @@ from hayrick_collector.api.routes import BackendDep, Limit, SearchDep
 from hayrick_collector.coverage.answer import MOST_BUCKETS, MOST_GAPS
 from hayrick_collector.coverage.timeline import STATES
 from hayrick_collector.tags import check_tags
+from hayrick_common.clock import epoch_ms
 
 router = APIRouter(tags=["collector"])
 
@@ -91,7 +91,7 @@ async def coverage(
     """Which times of each stream are searchable, on their way, or missing, and why; by default of the last 24 hours.
 
     Where a stream has more spans than `buckets`, stretches of equal length tell the worst state in each."""
-    stop_ms = time.time_ns() // 1_000_000 if asked.stop_ms is None else asked.stop_ms
+    stop_ms = epoch_ms() if asked.stop_ms is None else asked.stop_ms
     start_ms = stop_ms - 86_400_000 if asked.start_ms is None else asked.start_ms
     found = await backend.coverage(start_ms, stop_ms, sensor=sensor, stream=stream, buckets=buckets, gaps=gaps)
     return CoverageAnswer(**found, meanings=STATES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from hayrick_collector.store.elasticsearch import scripts
 from hayrick_collector.store.elasticsearch.compiler import Dsl
 from hayrick_collector.store.elasticsearch.connection import Cluster
 from hayrick_collector.store.elasticsearch.writer import RETRIES
+from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import StoreError
 
 _ROUNDS = 20  # of a change that meets others' changes of the same sessions
@@ -51,7 +51,7 @@ class Upkeep:
     async def delete_chunk(self, chunk: str) -> bool:
         """Unseen at once, then gone."""
         there = await self.has_chunk(chunk)
-        await self._update_hidden(scripts.hide(chunk, time.time_ns() // 1_000_000))
+        await self._update_hidden(scripts.hide(chunk, epoch_ms()))
         await self._delete({"term": {"chunk": chunk}})
         if there:
             await self._client.options(ignore_status=404).delete(index=self._cluster.chunks, id=chunk, refresh=True)
@@ -84,7 +84,7 @@ class Upkeep:
 
     async def maintain(self, now_ms: int | None = None) -> dict[str, int]:
         """Remove what writers left that died a day ago."""
-        now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        now = epoch_ms() if now_ms is None else now_ms
         removed = 0
         for chunk, since in (await self._hidden()).items():
             if now - since < _ABANDONED_MS:

@@ -22,6 +22,7 @@ from hayrick_collector.store.elasticsearch.failures import translated
 from hayrick_collector.store.elasticsearch.mapping import STAMP
 from hayrick_collector.store.elasticsearch.prepare import forget, prepare_once
 from hayrick_collector.store.interface import Batch, SegmentWriter, Waiting
+from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import StoreError
 
 RETRIES = 50  # of a change to the one list that all writers change
@@ -91,7 +92,7 @@ class ElasticsearchWriter(SegmentWriter):
 
     def _hide(self) -> bool:
         """A chunk that was never committed is not to be seen; returns whether an attempt may have left sessions."""
-        body = scripts.hide(self._chunk, time.time_ns() // 1_000_000)
+        body = scripts.hide(self._chunk, epoch_ms())
         before = _hidden(self._client, self._cluster)
         self._client.update(index=self._cluster.chunks, id=self._cluster.hidden, retry_on_conflict=RETRIES, **body)
         return self._chunk in before
@@ -151,7 +152,7 @@ class ElasticsearchWriter(SegmentWriter):
         return {"sessions": there, **spans}
 
     def _register(self, summary: dict[str, Any]) -> None:
-        committed = {"committed": time.time_ns() // 1_000_000, **summary}
+        committed = {"committed": epoch_ms(), **summary}
         self._client.index(index=self._cluster.chunks, id=self._chunk, document=committed, refresh=True)
 
     def _show(self) -> None:
