@@ -24,7 +24,6 @@ from hayrick_common.files import remove
 from hayrick_sensor import pieces, tcpdump
 from hayrick_sensor import shipper_events as ship
 from hayrick_sensor import spool_events as spool
-from hayrick_sensor.blocks import read_block
 from hayrick_sensor.capture import Capture
 from hayrick_sensor.closings import FolderClosings
 from hayrick_sensor.config import MEGABYTE, SensorSettings, StreamSettings
@@ -33,10 +32,10 @@ from hayrick_sensor.launches import Launch
 from hayrick_sensor.layout import Layout
 from hayrick_sensor.links import open_link
 from hayrick_sensor.outgoing import Outgoing
-from hayrick_sensor.packing import Packer
-from hayrick_sensor.pulls import MOVED_ON, Pulls
+from hayrick_sensor.payloads import Payloads
+from hayrick_sensor.pulls import Pulls
 from hayrick_sensor.rate import Rate
-from hayrick_sensor.records import Records, read_records
+from hayrick_sensor.records import Records
 from hayrick_sensor.recover import open_journal
 from hayrick_sensor.report import build_report, free_bytes, write_status
 from hayrick_sensor.room import Room
@@ -49,7 +48,6 @@ SPACE_SECONDS = 5
 HOUR_MS = 3_600_000
 FORGET_SECONDS = 3_600
 ROWS_KEPT_MS = 30 * 24 * HOUR_MS
-ZSTD_SINCE = 2  # the wire version
 
 
 class Agent:
@@ -70,14 +68,16 @@ class Agent:
         limits = Limits(heartbeat_ms=settings.heartbeat_seconds * 1000)
         self.shipper = Shipper(settings.name, __version__, secrets.token_hex(8), limits=limits)
         self.link = open_link(settings)
-        self._packer = Packer()
-        self.pulls = Pulls(self._read_kept, self.link.send, settings.pull_kilobytes * 1000)
+        self.payloads = Payloads(
+            self.spool, self.shipper, self.records, self.layout, self._unreadable_soon, takes_zstd=self.link.takes_zstd
+        )
+        self.pulls = Pulls(self.payloads.kept, self.link.send, settings.pull_kilobytes * 1000)
         self.captures: dict[str, Capture] = {}
         self._spool_events: deque[spool.Event] = deque()
         self._examine: asyncio.Queue[spool.FileClosed] = asyncio.Queue()
         self._room.give_up = self._give_up
         rate = Rate(settings.shipping.kilobytes_per_second * 1000)
-        self._outgoing = Outgoing(self.link.send, self._beat, self._block, rate)
+        self._outgoing = Outgoing(self.link.send, self._beat, self.payloads.block, rate)
         self._windows = settings.shipping.parsed()
         self._turned: dict[str, int] = {}
         self._stopping = asyncio.Event()
@@ -363,42 +363,13 @@ class Agent:
             for name, amount in (("chunks", 1), ("bytes", manifest.content_size), ("packet_bytes", manifest.size)):
                 self.journal.count(f"records_{name}:{manifest.chunk.stream}", amount)
 
-    # --- what goes out, made in threads ----------------------------------------------------------------------------
-
-    def _block(self, command: ship.SendBlock) -> wire.Block | None:
-        entry = self.spool.entries.get(command.key)
-        if entry is None:
-            return None
-        try:
-            data = self._payload(entry, command.offset, command.length)
-        except (OSError, ValueError) as error:
-            self._loop.call_soon_threadsafe(self._unreadable, entry, str(error)[:200])
-            return None
-        return wire.Block(command.key, command.offset, *self._packed(command.key, data))
-
-    def _packed(self, key: str, data: bytes) -> tuple[str, bytes]:
-        packing = self.link.takes_zstd and self.shipper.spoken >= ZSTD_SINCE
-        return self._packer.pack(key, data) if packing else (wire.RAW, data)
-
-    def _payload(self, entry: spool.Entry, offset: int, length: int) -> bytes:
-        manifest = self.shipper.manifests.get(entry.key, entry.manifest)
-        if manifest.content == RECORDS:
-            return read_records(self.records.path(entry.key), manifest.content_size, offset, length)
-        return read_block(self.layout.file(entry), entry, offset, length)
-
-    def _read_kept(self, key: str, offset: int, length: int) -> bytes:
-        """Bytes of a chunk that is kept here."""
-        entry = self.spool.entries.get(key)
-        if entry is None:
-            raise FileNotFoundError(MOVED_ON)
-        if offset + length > entry.manifest.size:
-            raise ValueError("that is outside the chunk")
-        return read_block(self.layout.file(entry), entry, offset, length)
+    def _unreadable_soon(self, entry: spool.Entry, reason: str) -> None:
+        """As told from a thread."""
+        self._loop.call_soon_threadsafe(self._unreadable, entry, reason)
 
     def _unreadable(self, entry: spool.Entry, reason: str) -> None:
         """Records that are gone are made anew; a capture that is gone is lost."""
-        manifest = self.shipper.manifests.get(entry.key, entry.manifest)
-        if manifest.content != RECORDS:
+        if self.payloads.manifest(entry).content != RECORDS:
             self._step(ship.Unreadable(entry.key, reason))
             return
         self._step(ship.Withdrawn(entry.key))

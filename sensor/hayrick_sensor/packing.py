@@ -30,6 +30,12 @@ def frame_of(data: bytes) -> bytes:
     return frame
 
 
+def packed(data: bytes) -> tuple[str, bytes]:
+    """Encoding and body: a zstd frame where that saves enough, else the bytes as they are."""
+    frame = frame_of(data)
+    return (wire.ZSTD, frame) if len(frame) < len(data) * WORTH else (wire.RAW, data)
+
+
 class Packer:
     """`pack` blocks of chunks, from any thread."""
 
@@ -41,9 +47,9 @@ class Packer:
         """Encoding and body for a block of the chunk `key`."""
         if self._hopeless(key):
             return wire.RAW, data
-        packed = frame_of(data)
-        if len(packed) < len(data) * WORTH:
-            return wire.ZSTD, packed
+        encoding, body = packed(data)
+        if encoding == wire.ZSTD:
+            return encoding, body
         with self._lock:
             self._untried[key] = PATIENCE
             while len(self._untried) > CHUNKS:

@@ -6,14 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-import zstandard
-
 from hayrick_common import wire
+from hayrick_sensor.packing import packed
 
 MOST_WAITING = 8
 MOVED_ON = "moved on: this sensor does not keep the chunk any more"
-_LEVEL = 3
-_WORTH_IT = 0.9  # of its size, at most, for a compressed answer
 
 Read = Callable[[str, int, int], bytes]
 Send = Callable[[wire.Message], Awaitable[bool]]
@@ -52,7 +49,5 @@ class Pulls:
             return wire.Pulled(request.request, request.key, wire.RAW, MOVED_ON, b"")
         except ValueError as error:
             return wire.Pulled(request.request, request.key, wire.RAW, f"refused: {error}"[:200], b"")
-        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(body)
-        if len(packed) < _WORTH_IT * len(body):
-            return wire.Pulled(request.request, request.key, wire.ZSTD, "", packed)
-        return wire.Pulled(request.request, request.key, wire.RAW, "", body)
+        encoding, body = packed(body)
+        return wire.Pulled(request.request, request.key, encoding, "", body)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -156,17 +155,3 @@ class Records:
                 digest.update(block)
                 size += len(block)
         return replace(entry.manifest, content=RECORDS, content_sha256=digest.hexdigest(), content_size=size)
-
-
-def read_records(path: Path, size: int, offset: int, length: int) -> bytes:
-    """`length` bytes at `offset` of a records file of `size`; OSError or ValueError when it is not there as it was."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if os.fstat(descriptor).st_size != size:
-            raise ValueError(f"{path.name} is not as it was")
-        data = os.pread(descriptor, length, offset)
-    finally:
-        os.close(descriptor)
-    if len(data) != length:
-        raise ValueError(f"{path.name} is shorter than it was")
-    return data
