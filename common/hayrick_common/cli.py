@@ -7,7 +7,8 @@ import importlib
 import os
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hayrick_common import __version__
@@ -47,8 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code, with one clear line on stderr where it failed."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        args = build_parser(_chosen(arguments)).parse_args(arguments)
-        code = int(args.run(args))
+        chosen = _chosen(arguments)
+        args = build_parser(chosen).parse_args(arguments)
+        with _extra_of(COMMANDS[chosen or ""]):
+            code = int(args.run(args))
         sys.stdout.flush()
         return code
     except HayrickError as error:
@@ -80,8 +83,15 @@ def _chosen(arguments: Sequence[str]) -> str | None:
 
 
 def _load(command: Command) -> types.ModuleType:
-    try:
+    with _extra_of(command):
         return importlib.import_module(command.module)
+
+
+@contextmanager
+def _extra_of(command: Command) -> Iterator[None]:
+    """A package that is missing is one of the command's extra: say how to install that."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if not command.extra or (error.name or "").startswith("hayrick_common"):
             raise

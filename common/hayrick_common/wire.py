@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, TypeAlias, Union, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import msgpack
 
@@ -217,10 +217,7 @@ class Pulled:
 Message: TypeAlias = Union[  # noqa: UP007
     Hello, Welcome, Refused, Stranger, Offer, Fetch, Block, Gone, Receipt, Heartbeat, Pulse, Pull, Pulled
 ]
-_ALL: tuple[type[Message], ...] = (
-    Hello, Welcome, Refused, Stranger, Offer, Fetch, Block, Gone, Receipt, Heartbeat, Pulse, Pull, Pulled,
-)  # fmt: skip
-KINDS: dict[str, type[Message]] = {each.KIND: each for each in _ALL}
+KINDS: dict[str, type[Message]] = {each.KIND: each for each in get_args(Message)}
 GREETINGS = (Hello, Welcome, Refused, Stranger)
 WITH_BODY = (Block, Pulled)
 _TYPES = {kind: {f.name: get_type_hints(kind)[f.name] for f in fields(kind)} for kind in KINDS.values()}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hayrick_common.errors import ConfigError, MissingExtraError
+from hayrick_common.errors import ConfigError
 
 if TYPE_CHECKING:
     from hayrick_collector.archive.rewrap import Walked
@@ -41,13 +41,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it with the settings that are meant."""
-    try:
-        from hayrick_collector.config import load_config
+    from hayrick_collector.config import load_config
 
-        work: Callable[[argparse.Namespace, CollectorConfig], int] = args.work
-        return work(args, load_config(args.config, data=args.data))
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("collector", error.name or "a package") from error
+    work: Callable[[argparse.Namespace, CollectorConfig], int] = args.work
+    return work(args, load_config(args.config, data=args.data))
 
 
 def _status(args: argparse.Namespace, config: CollectorConfig) -> int:

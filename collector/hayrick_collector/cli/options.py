@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hayrick_collector.timespan import parse_duration, parse_time
 from hayrick_common.clock import epoch_ms
-from hayrick_common.errors import ExpressionError, MissingExtraError, UsageError
+from hayrick_common.errors import ExpressionError, UsageError
 
 if TYPE_CHECKING:
     from hayrick_collector.backend import Backend, Search
@@ -66,8 +66,6 @@ def run_backend(args: argparse.Namespace, work: Callable[[Backend], Awaitable[in
     """Open the collector that is meant, do the work, close it; an error in the expression is shown under its column."""
     try:
         return asyncio.run(_with_backend(args, work))
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("collector", error.name or "a package") from error
     except ExpressionError as error:
         print(f"hayrick: {error}\n{caret(args.expression, error.column)}", file=sys.stderr)
         return ExpressionError.exit_code

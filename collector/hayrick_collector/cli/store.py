@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hayrick_common.errors import MissingExtraError, UsageError
+from hayrick_common.errors import UsageError
 
 if TYPE_CHECKING:
     from hayrick_collector.config import CollectorConfig
@@ -41,13 +41,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it with the settings that are meant."""
-    try:
-        from hayrick_collector.config import load_config
+    from hayrick_collector.config import load_config
 
-        work: Callable[[argparse.Namespace, CollectorConfig], Coroutine[Any, Any, int]] = args.work
-        return asyncio.run(work(args, load_config(args.config, data=args.data)))
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("collector", error.name or "a package") from error
+    work: Callable[[argparse.Namespace, CollectorConfig], Coroutine[Any, Any, int]] = args.work
+    return asyncio.run(work(args, load_config(args.config, data=args.data)))
 
 
 async def _init(args: argparse.Namespace, config: CollectorConfig) -> int:
