@@ -47,12 +47,6 @@ def note_name(key: str) -> str:
     return f"{key}.json"
 
 
-def encode_manifest(manifest: Manifest) -> bytes:
-    """The manifest of a raw delivery as JSON of format 1, which every collector reads."""
-    values = asdict(manifest)
-    return _json({"format": 1, **values.pop("chunk"), **values})
-
-
 def encode_delivery(delivery: Delivery) -> bytes:
     """The manifest as JSON."""
     values = asdict(delivery.manifest)

@@ -8,12 +8,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.collector.landing.format1 import encode_manifest
 
 from hayrick_collector.archive.reader import open_file
 from hayrick_collector.landing import Drop, Known
 from hayrick_collector.landing.drop import whole
 from hayrick_common.chunk import ChunkId, Manifest
-from hayrick_common.dropped import Delivery, chunk_name, decode_receipt, encode_delivery, encode_manifest
+from hayrick_common.dropped import Delivery, chunk_name, decode_receipt, encode_delivery
 from hayrick_sensor.packing import frame_of
 
 BODY = b"packets" * 1000

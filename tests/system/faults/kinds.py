@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.collector.landing.format1 import encode_manifest
 from tests.system.faults.keeper import kill_all
 from tests.system.faults.proxy import Proxy
 from tests.system.faults.world import Sensor, World
 
 from hayrick_common.chunk import ChunkId, Manifest
-from hayrick_common.dropped import encode_manifest
 
 NUMBERS = ("packets", "first_ms", "last_ms", "closed_ms", "gap_ms")
 MANIFEST = f"sequence, sha256, size, {', '.join(NUMBERS)}, truncated"
