@@ -3,7 +3,6 @@
 from hayrick_decode._native import (
     Batch,
     Decoding,
-    Reading,
     Table,
     decode,
     fields,
@@ -15,7 +14,6 @@ from hayrick_decode._native import (
 __all__ = [
     "Batch",
     "Decoding",
-    "Reading",
     "Table",
     "decode",
     "fields",

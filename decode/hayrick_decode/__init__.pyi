@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypedDict
 __all__ = [
     "Batch",
     "Decoding",
-    "Reading",
     "Table",
     "decode",
     "fields",
@@ -86,13 +85,13 @@ class Batch:
         """Whole session documents with their packets' positions, one JSON object a line."""
 
 class Decoding(Iterator[Batch]):
-    """Batches of sessions as they end, from one capture."""
+    """Batches of sessions: as they end, from one capture; or as they stand in its records file."""
 
     def __iter__(self) -> Decoding: ...
     def __next__(self) -> Batch: ...
     @property
     def summary(self) -> Summary:
-        """Known once all batches were taken; RuntimeError before."""
+        """Known once all batches were taken, RuntimeError before; a records file's is counted from its sessions."""
 
 def decode(
     path: str | os.PathLike[str] | SeekableFile,
@@ -115,15 +114,6 @@ def decode(
     time; what it raises, taking a batch raises.
     """
 
-class Reading(Iterator[Batch]):
-    """Batches of sessions from a records file."""
-
-    def __iter__(self) -> Reading: ...
-    def __next__(self) -> Batch: ...
-    @property
-    def summary(self) -> Summary:
-        """Known once all batches were taken; RuntimeError before. Counts of sessions are made from the sessions."""
-
 def write_records(path: str | os.PathLike[str], out: str | os.PathLike[str], *, level: int = 9) -> Summary:
     """Decodes the capture at `path` into the new records file `out`, compressed at zstd's `level` (1 to 19).
 
@@ -141,7 +131,7 @@ def read_records(
     tags: Sequence[str] = (),
     batch_sessions: int = 8192,
     indexed_ms: int = 0,
-) -> Reading:
+) -> Decoding:
     """Opens a records file of the chunk `chunk`, whose capture has `size` bytes; the sessions are those that `decode`
     would give of that capture.
 

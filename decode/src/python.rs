@@ -17,6 +17,7 @@ use crate::output;
 use crate::pipeline::{Decoder, Summary};
 use crate::python_file::{PythonFile, Raised};
 use crate::python_records;
+use crate::records::Reader;
 use crate::session::record::{Origin, Record};
 
 pub(crate) fn open_error(error: std::io::Error) -> PyErr {
@@ -60,7 +61,7 @@ fn decode(
             opened.map_err(open_error)?
         }
     };
-    Ok(Decoding { decoder: Mutex::new(Some(decoder)), raised, batch: batch_sessions.max(1), summary: None })
+    Ok(Decoding::new(Source::Capture(Box::new(decoder)), raised, batch_sessions))
 }
 
 /// Where a capture's bytes come from: a path, or an object with `read` and `seek`.
@@ -91,15 +92,44 @@ fn name_path(py: Python<'_>, error: std::io::Error, path: &std::path::Path) -> P
     }
 }
 
+/// What sessions come out of.
+pub(crate) enum Source {
+    Capture(Box<Decoder>),
+    Records(Box<Reader>),
+}
+
+impl Source {
+    fn next_batch(&mut self, wanted: usize) -> std::io::Result<Vec<Record>> {
+        match self {
+            Source::Capture(decoder) => Ok(decoder.next_batch(wanted)),
+            Source::Records(reader) => reader.next_batch(wanted),
+        }
+    }
+
+    /// The capture's format, and what was found in it: whole once a batch was empty.
+    fn told(&self) -> (&str, &Summary) {
+        match self {
+            Source::Capture(decoder) => (decoder.format(), &decoder.pipeline.summary),
+            Source::Records(reader) => (&reader.format, &reader.summary),
+        }
+    }
+}
+
 /// An iterator of `Batch`.
 #[pyclass(module = "hayrick_decode")]
-struct Decoding {
+pub(crate) struct Decoding {
     /// Behind a lock only because parsers may be sent between threads but not shared.
-    decoder: Mutex<Option<Decoder>>,
+    source: Mutex<Option<Source>>,
     /// What a Python file object raised while it was read; a path raises nothing once it is open.
     raised: Raised,
     batch: usize,
     summary: Option<Py<PyDict>>,
+}
+
+impl Decoding {
+    pub(crate) fn new(source: Source, raised: Raised, batch_sessions: usize) -> Decoding {
+        Decoding { source: Mutex::new(Some(source)), raised, batch: batch_sessions.max(1), summary: None }
+    }
 }
 
 #[pymethods]
@@ -109,20 +139,27 @@ impl Decoding {
     }
 
     fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        let slot = self.decoder.get_mut().map_err(|_| PyRuntimeError::new_err("decoding failed before"))?;
-        let Some(decoder) = slot else { return Ok(None) };
+        let slot = self.source.get_mut().map_err(|_| PyRuntimeError::new_err("decoding failed before"))?;
+        let Some(source) = slot else { return Ok(None) };
         let wanted = self.batch;
-        let records = py.detach(|| decoder.next_batch(wanted));
+        let read = py.detach(|| source.next_batch(wanted));
         if let Some(error) = self.raised.lock().ok().and_then(|mut raised| raised.take()) {
             *slot = None;
             return Err(error);
         }
-        if records.is_empty() {
-            self.summary = Some(summary(py, decoder.format(), &decoder.pipeline.summary)?.unbind());
-            *slot = None;
-            return Ok(None);
+        match read {
+            Err(error) => {
+                *slot = None;
+                Err(open_error(error))
+            }
+            Ok(records) if records.is_empty() => {
+                let (format, told) = source.told();
+                self.summary = Some(summary(py, format, told)?.unbind());
+                *slot = None;
+                Ok(None)
+            }
+            Ok(records) => Ok(Some(Batch { records })),
         }
-        Ok(Some(Batch { records }))
     }
 
     #[getter]
@@ -318,7 +355,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(read_packets, module)?)?;
     module.add_function(wrap_pyfunction!(python_records::write_records, module)?)?;
     module.add_function(wrap_pyfunction!(python_records::read_records, module)?)?;
-    module.add_class::<python_records::Reading>()?;
     module.add_class::<Decoding>()?;
     module.add_class::<Batch>()?;
     module.add_class::<Table>()?;

@@ -3,15 +3,14 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::Mutex;
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::capture;
 use crate::pipeline::Decoder;
-use crate::python::{Batch, Input, open_error, summary};
+use crate::python::{Decoding, Input, Source, open_error, summary};
 use crate::python_file::{PythonFile, Raised};
 use crate::records::{Promised, Reader, write};
 use crate::session::record::Origin;
@@ -50,7 +49,7 @@ pub fn read_records(
     tags: Vec<String>,
     batch_sessions: usize,
     indexed_ms: i64,
-) -> PyResult<Reading> {
+) -> PyResult<Decoding> {
     let origin = Origin { chunk: chunk.into(), node: node.into(), file: file.into(), tags, indexed_ms };
     let opened = py.detach(|| match path {
         Input::Path(path) => Ok((Reader::new(File::open(path)?, origin, Promised { size })?, Raised::default())),
@@ -61,52 +60,5 @@ pub fn read_records(
         }
     });
     let (reader, raised) = opened.map_err(open_error)?;
-    Ok(Reading { reader: Mutex::new(Some(reader)), raised, batch: batch_sessions.max(1), summary: None })
-}
-
-/// An iterator of `Batch`.
-#[pyclass(module = "hayrick_decode")]
-pub struct Reading {
-    reader: Mutex<Option<Reader>>,
-    raised: Raised,
-    batch: usize,
-    summary: Option<Py<PyDict>>,
-}
-
-#[pymethods]
-impl Reading {
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Batch>> {
-        let slot = self.reader.get_mut().map_err(|_| PyRuntimeError::new_err("reading failed before"))?;
-        let Some(reader) = slot else { return Ok(None) };
-        let wanted = self.batch;
-        let read = py.detach(|| reader.next_batch(wanted));
-        if let Some(error) = self.raised.lock().ok().and_then(|mut raised| raised.take()) {
-            *slot = None;
-            return Err(error);
-        }
-        match read {
-            Err(error) => {
-                *slot = None;
-                Err(open_error(error))
-            }
-            Ok(records) if records.is_empty() => {
-                self.summary = Some(summary(py, &reader.format, &reader.summary)?.unbind());
-                *slot = None;
-                Ok(None)
-            }
-            Ok(records) => Ok(Some(Batch { records })),
-        }
-    }
-
-    #[getter]
-    fn summary(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
-        match &self.summary {
-            Some(summary) => Ok(summary.clone_ref(py)),
-            None => Err(PyRuntimeError::new_err("the summary is known once all batches were taken")),
-        }
-    }
+    Ok(Decoding::new(Source::Records(Box::new(reader)), raised, batch_sessions))
 }

@@ -82,7 +82,7 @@ def index(store: Store, packets: BinaryIO, job: dict[str, Any], say: Say) -> dic
     return dict(decoding.summary)
 
 
-def sessions_of(stored: BinaryIO, job: dict[str, Any]) -> hayrick_decode.Decoding | hayrick_decode.Reading:
+def sessions_of(stored: BinaryIO, job: dict[str, Any]) -> hayrick_decode.Decoding:
     """The chunk's sessions: decoded here, or out of the records that its sensor decoded."""
     origin: dict[str, Any] = {
         "chunk": job["key"],
