@@ -8,16 +8,17 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from archive import archive
 from fleet import fleet, rest
 from flow import flow
 from latency import latency
+from memory import Peak, group_memory
 from ship import ship
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -55,46 +56,15 @@ def measure(command: list[str]) -> Cost:
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
         child = subprocess.Popen(command, stdout=output, start_new_session=True)
-        sampler = Sampler(child.pid)
+        peak = Peak(partial(group_memory, child.pid))
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.monotonic() - started
         child.returncode = os.waitstatus_to_exitcode(status)
-        peak = sampler.finish()
+        most = peak.finish()
         output.seek(0)
         if child.returncode:
             raise subprocess.CalledProcessError(child.returncode, command)
-        return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, peak, output.read())
-
-
-class Sampler(threading.Thread):
-    """Adds up the proportional memory (PSS) of a process group, twenty times a second."""
-
-    def __init__(self, group: int) -> None:
-        super().__init__(daemon=True)
-        self._group, self._peak, self._done = group, 0, threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        while not self._done.wait(0.05):
-            self._peak = max(self._peak, sum(self._members()))
-
-    def _members(self) -> list[int]:
-        return [pss for entry in Path("/proc").iterdir() if entry.name.isdecimal() and (pss := self._pss(entry))]
-
-    def _pss(self, entry: Path) -> int:
-        try:
-            if os.getpgid(int(entry.name)) != self._group:
-                return 0
-            lines = (entry / "smaps_rollup").read_text().splitlines()
-        except OSError:
-            return 0
-        return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
-
-    def finish(self) -> float:
-        """Stop; the peak in MB."""
-        self._done.set()
-        self.join()
-        return self._peak / 1024
+        return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, most, output.read())
 
 
 def plain(capture: Path) -> Path:

@@ -6,14 +6,14 @@ The fifty are real agents, each with its own keys, spool and connection, in one 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
 import tempfile
-import threading
 import time
+from functools import partial
 from pathlib import Path
 
+from memory import Peak, memory
 from processes import Process, run, running, wait_until
 from ship import (
     DEADLINE_SECONDS,
@@ -76,7 +76,7 @@ def fleet(capture: Path, sensors: int = SENSORS) -> None:
         with collector(place) as (core, landing):
             configs = [enrolled(number, chunks, landing, place) for number in range(sensors)]
             size = sum(each.stat().st_size for each in chunks) * sensors / 1e6
-            peak, meter = Peak(core.pid), Meter(core.pid)
+            peak, meter = Peak(partial(memory, core.pid, "Rss")), Meter(core.pid)
             command = [sys.executable, str(Path(__file__)), *map(str, configs)]
             with running("fleet", command, place / "fleet.log") as agents:
                 wait_until(
@@ -120,32 +120,6 @@ def own_seconds(pid: int) -> float:
     tasks = Path(f"/proc/{pid}/task").iterdir()
     children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
     return tree_seconds(pid) - sum(map(tree_seconds, children))
-
-
-def memory(pid: int, kind: str) -> float:
-    """Megabytes of a process: `Rss` or `Pss`."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(kind + ":")) / 1024
-
-
-class Peak(threading.Thread):
-    """Watches a process's resident memory, ten times a second."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(daemon=True)
-        self._pid, self._peak, self._done = pid, 0.0, threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        while not self._done.wait(0.1):
-            with contextlib.suppress(OSError):
-                self._peak = max(self._peak, memory(self._pid, "Rss"))
-
-    def finish(self) -> float:
-        """Stop; megabytes."""
-        self._done.set()
-        self.join()
-        return self._peak
 
 
 async def _agents(configs: list[str]) -> None:

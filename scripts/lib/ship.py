@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processes import Process, free_port, run, running, wait_until
+from tests.collector.landing.sshd import prepare
 
 HAYRICK = str(Path(sys.executable).parent / "hayrick")
 CHUNK_MEGABYTES = 16
@@ -31,18 +32,6 @@ TICKS = os.sysconf("SC_CLK_TCK")
 INSIDE = "HAYRICK_BENCH_NAMESPACE"
 DEADLINE_SECONDS = 180.0
 SLOW = "200mbit"
-
-SSHD = """\
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {root}/host
-PidFile none
-AuthorizedKeysFile {root}/client.pub
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-Subsystem sftp internal-sftp
-"""
 
 
 @dataclass(frozen=True)
@@ -134,17 +123,9 @@ class Server:
 @contextmanager
 def sshd(root: Path) -> Iterator[Server]:
     """A real OpenSSH server with fresh keys."""
-    place = root / "sshd"
-    place.mkdir()
-    for name in ("host", "client"):
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)])
-    port = free_port()
-    (place / "sshd_config").write_text(SSHD.format(port=port, root=place))
-    (place / "known_hosts").write_text(f"[127.0.0.1]:{port} {(place / 'host.pub').read_text()}")
-    Path("/run/sshd").mkdir(exist_ok=True)
-    command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(place / "sshd_config")]
-    with running("sshd", command, place / "log") as process:
-        wait_until(lambda: "listening" in (place / "log").read_text(), "sshd", 10, process)
+    place, port = root / "sshd", free_port()
+    with running("sshd", prepare(place, port), root / "sshd.log") as process:
+        wait_until(lambda: "listening" in (root / "sshd.log").read_text(), "sshd", 10, process)
         yield Server(place, port, process)
 
 

@@ -13,18 +13,12 @@ from typing import Any
 
 import pytest
 from tests.collector.captures import dns_query, http_exchange, mixed_frames, write_pcap
-from tests.system.collector_process import Running, collector, wait_until
+from tests.system.collector_process import Running, wait_until
 from tests.system.flow_sensor import FlowSensor
 
 import hayrick_decode
 
 OWN = ("@timestamp", "file", "id", "chunk", "node", "rootId")
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    with collector(tmp_path / "data", tmp_path / "collector.log") as started:
-        yield started
 
 
 @pytest.fixture

@@ -11,18 +11,12 @@ import dpkt
 import httpx
 import pytest
 from tests.collector.captures import dns_query, http_exchange, write_pcap
-from tests.system.collector_process import Running, collector, wait_until
+from tests.system.collector_process import Running, wait_until
 from tests.system.flow_sensor import HAYRICK, FlowSensor
 from tests.system.test_flow import indexed
 
 PACKETS = 100_000
 WANTED = "http.uri == *needle*"
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    with collector(tmp_path / "data", tmp_path / "collector.log") as started:
-        yield started
 
 
 @pytest.fixture

@@ -26,19 +26,25 @@ Subsystem sftp internal-sftp
 """
 
 
+def prepare(root: Path, port: int) -> list[str]:
+    """Fresh keys `host` and `client` in `root`, settings, and the server's key in `known_hosts`; the command to run."""
+    root.mkdir()
+    for name in ("host", "client"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root / name], check=True, timeout=30)
+    (root / "authorized_keys").write_text((root / "client.pub").read_text())
+    (root / "sshd_config").write_text(SSHD.format(port=port, root=root))
+    (root / "known_hosts").write_text(f"[127.0.0.1]:{port} {(root / 'host.pub').read_text()}")
+    Path("/run/sshd").mkdir(exist_ok=True)
+    return ["/usr/sbin/sshd", "-D", "-e", "-f", str(root / "sshd_config")]
+
+
 class Sshd:
     """`restart()` ends every connection too, as if the machine had gone."""
 
     def __init__(self, root: Path) -> None:
-        root.mkdir()
-        self.root, self.port = root, _free_port()
-        for name in ("host", "client"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root / name], check=True, timeout=30)
-        (root / "authorized_keys").write_text((root / "client.pub").read_text())
-        (root / "sshd_config").write_text(SSHD.format(port=self.port, root=root))
+        self.root, self.port = root, free_port()
+        self.command = prepare(root, self.port)
         self.known_hosts = root / "known_hosts"
-        self.trust(root / "host.pub")
-        Path("/run/sshd").mkdir(exist_ok=True)
         self.start()
 
     def trust(self, public: Path) -> None:
@@ -46,9 +52,8 @@ class Sshd:
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public.read_text()}")
 
     def start(self) -> None:
-        command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(self.root / "sshd_config")]
         with (self.root / "sshd.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(self.command, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 10
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
@@ -108,7 +113,7 @@ def _children(pid: int) -> list[int]:
     return []
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 from tests.collector.landing.fleet import Fleet, pair, wait_until
 from tests.collector.landing.hostile import SHA, Evil, fuzz, offer
+from tests.collector.landing.sshd import free_port
 from tests.collector.landing.test_kills import write_capture
 
 from hayrick_common import wire
@@ -19,12 +20,6 @@ from hayrick_common import wire
 FUZZ_SECONDS = float(os.environ.get("HAYRICK_FUZZ_SECONDS", "3"))
 FUZZ_SEED = int(os.environ.get("HAYRICK_FUZZ_SEED", "1"))
 GROWTH_MB = 64.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Besieged(Fleet):

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.collector.landing.sshd import prepare
 from tests.system.faults import generator
 from tests.system.faults.keeper import Keeper, children, command_line, kill_all
 from tests.system.faults.places import Disk, Link, mount
@@ -63,17 +64,6 @@ interface = "cap0"
 filter = "udp"
 rotate_seconds = 1
 quiet_seconds = 2
-"""
-SSHD = """\
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {root}/host
-PidFile none
-AuthorizedKeysFile {root}/client.pub
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-Subsystem sftp internal-sftp
 """
 
 
@@ -167,15 +157,7 @@ class World:
             self.sensors.append(self._sensor(Link(number)))
 
     def _build_sshd(self) -> None:
-        place = self.root / "sshd"
-        place.mkdir()
-        for name in ("host", "client"):
-            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)]
-            subprocess.run(command, check=True, timeout=30)
-        (place / "sshd_config").write_text(SSHD.format(port=SSH_PORT, root=place))
-        Path("/run/sshd").mkdir(exist_ok=True)
-        command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(place / "sshd_config")]
-        self.sshd = Keeper("sshd", command, self.root / "sshd.log")
+        self.sshd = Keeper("sshd", prepare(self.root / "sshd", SSH_PORT), self.root / "sshd.log")
 
     def _sensor(self, link: Link) -> Sensor:
         link.make()
