@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import astuple
 from typing import Any
 
 from hayrick_collector.coverage.answer import answer
@@ -38,16 +39,17 @@ class History:
         new = changes(before, report)
         db.executemany(
             "INSERT OR REPLACE INTO launches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(sensor, *each.row()) for each in new.launches],
+            [(sensor, *astuple(each)) for each in new.launches],
         )
         db.executemany(
             "INSERT INTO drops VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sensor, stream, minute) DO UPDATE SET"
             " start_ms = min(start_ms, excluded.start_ms), stop_ms = max(stop_ms, excluded.stop_ms),"
             " dropped = dropped + excluded.dropped, interface_dropped = interface_dropped + excluded.interface_dropped",
-            [(sensor, *each.row()) for each in new.drops],
+            [(sensor, *astuple(each)) for each in new.drops],
         )
         db.executemany(
-            "INSERT OR REPLACE INTO lost VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(sensor, *each.row()) for each in new.lost]
+            "INSERT OR REPLACE INTO lost VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(sensor, *astuple(each)) for each in new.lost],
         )
 
     def coverage(self, sensor: str, stream: str, start_ms: int, stop_ms: int, *, buckets: int, gaps: int) -> Document:

@@ -68,9 +68,7 @@ class Agent:
         limits = Limits(heartbeat_ms=settings.heartbeat_seconds * 1000)
         self.shipper = Shipper(settings.name, __version__, secrets.token_hex(8), limits=limits)
         self.link = open_link(settings)
-        self.payloads = Payloads(
-            self.spool, self.shipper, self.records, self.layout, self._unreadable_soon, takes_zstd=self.link.takes_zstd
-        )
+        self.payloads = Payloads(self.spool, self.shipper, self.records, self.layout, self._unreadable_soon)
         self.pulls = Pulls(self.payloads.kept, self.link.send, settings.pull_kilobytes * 1000)
         self.captures: dict[str, Capture] = {}
         self._spool_events: deque[spool.Event] = deque()

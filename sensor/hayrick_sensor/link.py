@@ -34,7 +34,6 @@ class Link:
     """Yields what the connection brings from `events()`; `send` gives up after a while rather than wait for ever."""
 
     def __init__(self, address: str, server_key: str, keys: KeyPair) -> None:
-        self.takes_zstd = True
         self.address = address
         self.problem = "not connected yet"
         self.bytes_sent = 0

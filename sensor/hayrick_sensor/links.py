@@ -12,12 +12,8 @@ from hayrick_sensor.config import SensorSettings
 
 
 class AnyLink(Protocol):
-    """What the agent needs of a transport; `problem` is for the operator, empty when all is well.
+    """What the agent needs of a transport; `problem` is for the operator, empty when all is well."""
 
-    `takes_zstd` says whether its blocks may be compressed.
-    """
-
-    takes_zstd: bool
     problem: str
     bytes_sent: int
 

@@ -29,12 +29,9 @@ class Payloads:
         records: Records,
         layout: Layout,
         unreadable: Callable[[Entry, str], object],
-        *,
-        takes_zstd: bool,
     ) -> None:
         self._spool, self._shipper, self._records, self._layout = spool, shipper, records, layout
         self._unreadable = unreadable
-        self._takes_zstd = takes_zstd
         self._packer = Packer()
 
     def manifest(self, entry: Entry) -> Manifest:
@@ -51,7 +48,7 @@ class Payloads:
         except (OSError, ValueError) as error:
             self._unreadable(entry, str(error)[:200])
             return None
-        packing = self._takes_zstd and self._shipper.spoken >= ZSTD_SINCE
+        packing = self._shipper.spoken >= ZSTD_SINCE
         encoded = self._packer.pack(command.key, data) if packing else (wire.RAW, data)
         return wire.Block(command.key, command.offset, *encoded)
 

@@ -34,7 +34,6 @@ class SftpLink:
     """Like `Link`: yields what the connection brings from `events()`, takes messages by `send`."""
 
     def __init__(self, sensor: str, settings: CollectorSettings) -> None:
-        self.takes_zstd = True
         self.address = settings.address
         self.problem = "not connected yet"
         self.bytes_sent = 0

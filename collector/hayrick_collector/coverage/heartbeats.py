@@ -7,7 +7,7 @@ nothing, and nothing of it can raise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 MINUTE_MS = 60_000
@@ -33,9 +33,6 @@ class Launch:
     why: str
     heard_ms: int
 
-    def row(self) -> tuple[Any, ...]:
-        return astuple(self)
-
 
 @dataclass(frozen=True)
 class Drop:
@@ -47,9 +44,6 @@ class Drop:
     stop_ms: int
     dropped: int
     interface_dropped: int
-
-    def row(self) -> tuple[Any, ...]:
-        return astuple(self)
 
 
 @dataclass(frozen=True)
@@ -63,9 +57,6 @@ class Lost:
     chunks: int
     packets: int
     reason: str
-
-    def row(self) -> tuple[Any, ...]:
-        return astuple(self)
 
 
 @dataclass
