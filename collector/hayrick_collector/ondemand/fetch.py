@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from array import array
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
+from weakref import WeakValueDictionary
 
 from hayrick_collector.ondemand import ranges
 from hayrick_collector.ondemand.cache import Cache
@@ -49,7 +49,7 @@ class Fetcher:
         self.pull = pull
         self._cache = Cache(folder, cache_bytes)
         self._seconds = seconds
-        self._busy: dict[str, asyncio.Lock] = {}
+        self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def fetch(self, chunks: Sequence[Wanted]) -> None:
         """Get what can be had within the time allowed; what could not be had is said in each."""
@@ -85,16 +85,9 @@ class Fetcher:
             except ValueError as error:
                 wanted.reason = f"{wanted.sensor}: {error}"
 
-    @asynccontextmanager
-    async def _alone(self, key: str) -> AsyncIterator[None]:
-        """One at a time for a chunk, whoever wants it."""
-        lock = self._busy.setdefault(key, asyncio.Lock())
-        try:
-            async with lock:
-                yield
-        finally:
-            if not lock.locked():
-                self._busy.pop(key, None)
+    def _alone(self, key: str) -> asyncio.Lock:
+        """One at a time for a chunk, whoever wants it: the lock is the same for as long as anybody has or awaits it."""
+        return self._busy.setdefault(key, asyncio.Lock())
 
     async def _missing(self, wanted: Wanted) -> None:
         path = self._cache.path(wanted.key)

@@ -199,3 +199,28 @@ def test_pieces_give_nothing_where_there_is_none(tmp_path: Path) -> None:
     with Pieces(tmp_path / "none") as pieces:
         assert pieces.read(10) == b""
         assert not pieces.holds(0, 24)
+
+
+def test_who_comes_while_others_wait_for_a_chunk_waits_too(tmp_path: Path, capture: Path) -> None:
+    class Slow(Sensor):
+        at_once = most_at_once = 0
+
+        async def pull(self, sensor: str, key: str, ranges: Sequence[Range]) -> bytes:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            await asyncio.sleep(0.05)
+            self.at_once -= 1
+            return await super().pull(sensor, key, ranges)
+
+    async def three() -> list[Wanted]:
+        wanted = [wanted_of(capture, 5000, start) for start in range(3)]
+        tasks = [asyncio.create_task(made.fetch([each])) for each in wanted[:2]]
+        await tasks[0]  # now the second goes on, and the third comes
+        await asyncio.gather(tasks[1], made.fetch([wanted[2]]))
+        return wanted
+
+    sensor = Slow(capture)
+    made = fetcher(tmp_path, sensor)
+    for each in asyncio.run(three()):
+        assert (each.here, each.reason) == (each.positions, "")
+    assert sensor.most_at_once == 1
