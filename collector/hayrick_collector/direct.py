@@ -30,6 +30,7 @@ from hayrick_collector.backend import (
 )
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
+from hayrick_collector.desk.database import Desk
 from hayrick_collector.expression import Catalogue, Node, parse_expression
 from hayrick_collector.ingest.imports import intake
 from hayrick_collector.ingest.pool import IngestPool
@@ -51,9 +52,10 @@ class DirectBackend(Backend):
     """A data folder's catalog, store and archive. With `serving`, the pool takes everything that has landed; without,
     only what this process brings."""
 
-    def __init__(self, config: CollectorConfig, catalog: Catalog, store: Store, *, serving: bool) -> None:
+    def __init__(self, config: CollectorConfig, catalog: Catalog, store: Store, desk: Desk, *, serving: bool) -> None:
         self.config = config
         self.catalog = catalog
+        self.desk = desk
         self.store = store
         self.pool = IngestPool(config, catalog)
         self.fetcher = Fetcher(
@@ -71,14 +73,16 @@ class DirectBackend(Backend):
         await asyncio.to_thread(config.folder.create)
         catalog = await asyncio.to_thread(Catalog, config.folder.catalog)
         await asyncio.to_thread(catalog.recover)
+        desk = await asyncio.to_thread(Desk, config.folder.desk)
         store = open_store(config)
         await store.open(patient=serving)
-        return cls(config, catalog, store, serving=serving)
+        return cls(config, catalog, store, desk, serving=serving)
 
     async def close(self) -> None:
         await self.pool.stop()
         await self.store.close()
         self.catalog.close()
+        self.desk.close()
 
     async def check(self) -> None:
         """Raises StoreError when the store cannot answer."""

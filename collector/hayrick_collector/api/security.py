@@ -1,17 +1,20 @@
 """Who may ask: the token, the Host header against DNS rebinding, the Origin against other sites, and safe headers.
 
-Accounts come later; until then the API listens on loopback, or asks for the token of the settings file.
+The guard finds out who asks; each route says by `needs` which role it takes.
 """
 
 from __future__ import annotations
 
 import hmac
+from typing import Annotated, cast
 
+from fastapi import Depends, Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hayrick_collector.api.errors import error_response
+from hayrick_collector.api.errors import ApiError, error_response
 from hayrick_collector.config import ApiConfig
+from hayrick_collector.desk.people import LOCAL, Person, Role
 
 OPEN_PATHS = frozenset(("/", "/healthz", "/readyz"))
 OPEN_PREFIX = "/static/"
@@ -32,6 +35,26 @@ _HEADERS = {
 }
 
 
+def person_of(request: Request) -> Person:
+    """Who asks."""
+    return cast(Person, request.state.person)
+
+
+PersonDep = Annotated[Person, Depends(person_of)]
+
+
+class needs:  # noqa: N801 - reads as a function where routes are declared
+    """A dependency that lets a request through only when its person has the role: `Depends(needs("tagger"))`."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    def __call__(self, person: PersonDep) -> Person:
+        if not person.may(self.role):
+            raise ApiError(403, "forbidden", f"this needs the role {self.role}, {person.name} is {person.role}")
+        return person
+
+
 class Guard:
     """ASGI middleware in front of every route."""
 
@@ -45,6 +68,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
+        scope.setdefault("state", {})["person"] = LOCAL
         answer = error_response(*refusal) if refusal else self._app
         await answer(scope, receive, _with_headers(send))
 

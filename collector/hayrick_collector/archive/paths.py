@@ -53,6 +53,10 @@ class DataFolder:
         return self.root / "catalog.sqlite"
 
     @property
+    def desk(self) -> Path:
+        return self.root / "desk.sqlite3"
+
+    @property
     def lock(self) -> Path:
         return self.root / "collector.lock"
 

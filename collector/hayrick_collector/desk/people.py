@@ -1,0 +1,39 @@
+"""Who asks: a name, a role, and the sessions that this person may see at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Role = Literal["shared", "viewer", "packets", "tagger", "admin"]
+"""From the least to the most: `shared` reads what one link shows, `viewer` searches and reads sessions, `packets` gets
+packets too, `tagger` changes tags, notes and cases, `admin` does everything. Each may what those before it may."""
+How = Literal["local", "password", "token", "oidc", "proxy", "share"]
+ROLES: tuple[Role, ...] = get_args(Role)
+GIVEN: tuple[Role, ...] = ROLES[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """`expression` (and the times, epoch ms) is ANDed to whatever the person asks for; empty: everything is seen.
+    `how` tells by what the person was known."""
+
+    name: str
+    role: Role
+    expression: str = ""
+    start_ms: int | None = None
+    stop_ms: int | None = None
+    how: How = "local"
+
+    def may(self, role: Role) -> bool:
+        """Whether the person has this role or one above it."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+    @property
+    def limited(self) -> bool:
+        """Whether some sessions are hidden from the person."""
+        return bool(self.expression.strip()) or self.start_ms is not None or self.stop_ms is not None
+
+
+LOCAL = Person("local", "admin")
+"""Whoever has the data folder, or reaches a collector on loopback that has no accounts yet."""
