@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 CaptureFormat = Literal["pcap", "pcapng"]
-Metric = Literal["sessions", "packets", "bytes"]
+Weight = Literal["sessions", "packets", "bytes"]
 Document = dict[str, Any]
 PIECE = 1 << 20
 
@@ -125,12 +125,25 @@ class Backend(ABC):
         """Change the tags of all sessions that match. Returns how many matched."""
 
     @abstractmethod
-    async def facets(self, search: Search, field: str, limit: int) -> list[Document]:
+    async def facets(self, search: Search, field: str, limit: int, order: Weight = "sessions") -> list[Document]:
         """A field's commonest values among the sessions that match: {value, sessions, packets, bytes}."""
 
     @abstractmethod
-    async def histogram(self, search: Search, interval_ms: int, metric: Metric) -> list[Document]:
-        """Sessions, packets or bytes by interval of first packet: {start (ms), value}; empty intervals left out."""
+    def unique(self, search: Search, field: str, limit: int | None = None) -> AsyncGenerator[Document]:
+        """Every value of a field among the sessions that match, in order: {value, sessions}."""
+
+    @abstractmethod
+    async def histogram(
+        self, search: Search, interval_ms: int, metric: str = "sessions", split: str = "", limit: int = 10
+    ) -> list[Document]:
+        """Sessions, packets, bytes, databytes or a field's sum by interval of first packet: {start (ms), value}, empty
+        intervals left out. `split`: apart for a field's commonest values, each item with its `split`."""
+
+    @abstractmethod
+    async def graph(
+        self, search: Search, source: str, destination: str, limit: int, order: Weight = "sessions"
+    ) -> Document:
+        """Which values of two fields come together: {nodes, links, more}, the heaviest first."""
 
     @abstractmethod
     async def fields(self) -> list[Document]:

@@ -23,11 +23,11 @@ from hayrick_collector.backend import (
     Export,
     Found,
     Ingested,
-    Metric,
     Missing,
     Progress,
     Search,
     Upload,
+    Weight,
     file_pieces,
     outcome,
 )
@@ -104,12 +104,32 @@ class HttpBackend(Backend):
         }
         return int((await self._json(self._http.build_request("POST", "/api/tags", json=body)))["sessions"])
 
-    async def facets(self, search: Search, field: str, limit: int) -> list[Document]:
-        return list((await self._get("/api/facets", {**_range(search), "field": field, "limit": limit}))["items"])
+    async def facets(self, search: Search, field: str, limit: int, order: Weight = "sessions") -> list[Document]:
+        asked = {**_range(search), "field": field, "limit": limit, "order": order}
+        return list((await self._get("/api/facets", asked))["items"])
 
-    async def histogram(self, search: Search, interval_ms: int, metric: Metric) -> list[Document]:
-        asked = {**_range(search), "interval": interval_ms, "metric": metric}
+    async def unique(self, search: Search, field: str, limit: int | None = None) -> AsyncGenerator[Document]:
+        asked = {**_range(search), "field": field, **({} if limit is None else {"limit": limit})}
+        answer = await self._send(self._http.build_request("GET", "/api/unique.ndjson", params=asked), stream=True)
+        try:
+            async for line in answer.aiter_lines():
+                yield json.loads(line)
+        except httpx.HTTPError as error:
+            raise StoreError(f"{self._url} broke off: {error}") from error
+        finally:
+            await answer.aclose()
+
+    async def histogram(
+        self, search: Search, interval_ms: int, metric: str = "sessions", split: str = "", limit: int = 10
+    ) -> list[Document]:
+        asked = {**_range(search), "interval": interval_ms, "metric": metric, "split": split, "limit": limit}
         return list((await self._get("/api/histogram", asked))["items"])
+
+    async def graph(
+        self, search: Search, source: str, destination: str, limit: int, order: Weight = "sessions"
+    ) -> Document:
+        ends = {"source": source, "destination": destination}
+        return await self._get("/api/graph", {**_range(search), **ends, "limit": limit, "order": order})
 
     async def fields(self) -> list[Document]:
         return list((await self._get("/api/fields"))["items"])

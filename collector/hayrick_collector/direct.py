@@ -6,7 +6,8 @@ import asyncio
 import shutil
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -21,10 +22,10 @@ from hayrick_collector.backend import (
     Export,
     Found,
     Ingested,
-    Metric,
     Progress,
     Search,
     Upload,
+    Weight,
     file_pieces,
     outcome,
 )
@@ -45,7 +46,6 @@ _DAY_MS = 86_400_000
 _STATUS_GAPS = 50
 _COVERAGE_SECONDS = 5.0
 _HEALTH_SECONDS = 5.0
-_METRICS: dict[Metric, str] = {"sessions": "sessions", "packets": "network.packets", "bytes": "network.bytes"}
 
 
 class DirectBackend(Backend):
@@ -112,16 +112,30 @@ class DirectBackend(Backend):
             raise UsageError("no tags to add or remove")
         return await _asked(self.store.tag(self._query(search), add, remove))
 
-    async def facets(self, search: Search, field: str, limit: int) -> list[Document]:
-        found = await _asked(self.store.facets(self._query(search), field, limit))
+    async def facets(self, search: Search, field: str, limit: int, order: Weight = "sessions") -> list[Document]:
+        return [asdict(each) for each in await _asked(self.store.facets(self._query(search), field, limit, order))]
+
+    async def unique(self, search: Search, field: str, limit: int | None = None) -> AsyncGenerator[Document]:
+        found = self.store.unique(self._query(search), field, limit)
+        try:
+            async for value, sessions in found:
+                yield {"value": value, "sessions": sessions}
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    async def histogram(
+        self, search: Search, interval_ms: int, metric: str = "sessions", split: str = "", limit: int = 10
+    ) -> list[Document]:
+        asked = self.store.histogram(self._query(search), interval_ms, metric, split or None, limit)
         return [
-            {"value": each.value, "sessions": each.sessions, "packets": each.packets, "bytes": each.bytes}
-            for each in found
+            {"start": each.start_ms, "value": each.value, **({"split": each.split} if split else {})}
+            for each in await _asked(asked)
         ]
 
-    async def histogram(self, search: Search, interval_ms: int, metric: Metric) -> list[Document]:
-        buckets = await _asked(self.store.histogram(self._query(search), interval_ms, _METRICS[metric]))
-        return [{"start": each.start_ms, "value": each.value} for each in buckets]
+    async def graph(
+        self, search: Search, source: str, destination: str, limit: int, order: Weight = "sessions"
+    ) -> Document:
+        return asdict(await _asked(self.store.graph(self._query(search), source, destination, limit, order)))
 
     async def fields(self) -> list[Document]:
         return [dict(each) for each in hayrick_decode.fields()]

@@ -67,12 +67,22 @@ def test_pages_follow_each_other_without_gap_or_overlap(hayrick: Hayrick, runnin
     assert httpx.get(f"{running.url}/api/sessions", params={"cursor": "nonsense"}).status_code == 400
 
 
-def test_facets_and_histogram_count_sessions(hayrick: Hayrick, running: Running, tmp_path: Path) -> None:
+def test_sums_count_sessions(hayrick: Hayrick, running: Running, tmp_path: Path) -> None:
     hayrick("ingest", write_pcap(tmp_path / "x.pcap", mixed_frames()), "--server", running.url)
     facets = {item["value"]: item["sessions"] for item in running.get("/api/facets", field="protocols")["items"]}
     assert (facets["dns"], facets["http"]) == (2, 1)
     buckets = running.get("/api/histogram", interval=60_000, metric="packets")["items"]
     assert sum(bucket["value"] for bucket in buckets) == 10
+    parts = running.get("/api/histogram", interval=60_000, metric="tcpflags.syn", split="protocols", limit=2)["items"]
+    assert {part["split"] for part in parts} == {"udp", "dns"}
+    graph = running.get("/api/graph", source="protocols", destination="protocols", order="packets")
+    assert max(link["sessions"] for link in graph["links"]) == 2
+    unique = running.get("/api/unique", field="protocols", limit=1)
+    assert unique == {"field": "protocols", "items": [{"value": "dns", "sessions": 2}], "more": True}
+    lines = httpx.get(f"{running.url}/api/unique.ndjson", params={"field": "protocols"}).text.splitlines()
+    assert [json.loads(line)["value"] for line in lines] == sorted(facets)
+    for path in ("/api/unique.ndjson?field=absent", "/api/graph?source=absent", "/api/histogram?metric=host.dns"):
+        assert httpx.get(running.url + path).status_code == 400
 
 
 def test_capture_dropped_into_the_inbox_is_found(running: Running, data: Path, tmp_path: Path) -> None:

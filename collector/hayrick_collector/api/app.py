@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from hayrick_collector.api import errors
 from hayrick_collector.api.models import ErrorAnswer
-from hayrick_collector.api.routes import chunks, sessions
+from hayrick_collector.api.routes import chunks, explore, sessions
 from hayrick_collector.api.security import Guard
 from hayrick_collector.config import ApiConfig
 from hayrick_collector.direct import DirectBackend
@@ -32,6 +32,7 @@ def create_app(backend: DirectBackend, config: ApiConfig) -> FastAPI:
     )
     app.state.backend = backend
     app.include_router(sessions.router)
+    app.include_router(explore.router)
     app.include_router(chunks.router)
     app.add_api_route("/", _page, include_in_schema=False)
     app.add_api_route("/session/{session_id}", _page, include_in_schema=False)

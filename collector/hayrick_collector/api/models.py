@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
-
-from hayrick_collector.backend import Metric
 
 Document = dict[str, Any]
 
@@ -44,24 +42,70 @@ class FacetValue(BaseModel):
 
 
 class Facets(BaseModel):
-    """A field's commonest values."""
+    """A field's commonest values, by the weight asked for."""
 
     field: str
     items: list[FacetValue]
 
 
+class UniqueValue(BaseModel):
+    """One value and how many sessions have it."""
+
+    value: str | int | bool
+    sessions: int
+
+
+class Unique(BaseModel):
+    """A field's values in order; `more`: there are others behind the last."""
+
+    field: str
+    items: list[UniqueValue]
+    more: bool
+
+
 class HistogramBucket(BaseModel):
-    """One interval's amount, by the time (epoch ms) it starts."""
+    """One interval's amount, by the time (epoch ms) it starts; `split` is the value it is of, if it was asked for."""
 
     start: int
     value: int
+    split: str | int | bool | None = None
+
+
+class GraphNode(BaseModel):
+    """A value at the end of links: on which side, and what these links hold together."""
+
+    value: str | int | bool
+    side: Literal["source", "destination", "both"]
+    links: int
+    sessions: int
+    packets: int
+    bytes: int
+
+
+class GraphLink(BaseModel):
+    """Two values that sessions have together."""
+
+    source: str | int | bool
+    destination: str | int | bool
+    sessions: int
+    packets: int
+    bytes: int
+
+
+class Graph(BaseModel):
+    """The heaviest links and their ends, the heaviest first; `more`: there are links beyond the limit."""
+
+    nodes: list[GraphNode]
+    links: list[GraphLink]
+    more: bool
 
 
 class Histogram(BaseModel):
     """Amounts over time; empty intervals are left out."""
 
     interval_ms: int
-    metric: Metric
+    metric: str
+    split: str | None = None
     items: list[HistogramBucket]
 
 

@@ -17,7 +17,8 @@ from typing import Any, Literal, Protocol, Self, TypeAlias
 from hayrick_collector.expression import EVERYTHING, Node
 
 Direction = Literal["asc", "desc"]
-FacetOrder = Literal["sessions", "packets", "bytes"]
+Weight = Literal["sessions", "packets", "bytes"]
+Side = Literal["source", "destination", "both"]
 Document: TypeAlias = dict[str, Any]
 Value: TypeAlias = str | int | bool
 Waiting: TypeAlias = Callable[[str], None]  # told the reason, again and again, while a writer waits for its store
@@ -70,10 +71,44 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`value` of the metric over the sessions that began in the interval from `start_ms`."""
+    """`value` of the metric over the sessions that began in the interval from `start_ms`; where it was split by a
+    field, over those of them that have the value `split`."""
 
     start_ms: int
     value: int
+    split: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A pair of values that sessions have, and what these sessions hold."""
+
+    source: Value
+    destination: Value
+    sessions: int
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """A value at the end of links, on which side, and what these links hold together."""
+
+    value: Value
+    side: Side
+    links: int
+    sessions: int
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The heaviest links, heaviest first, and their ends, likewise; `more`: there are links beyond the limit."""
+
+    nodes: list[GraphNode]
+    links: list[Link]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +216,33 @@ class Store(ABC):
         """The packets of these sessions, chunk by chunk; unknown ids are left out."""
 
     @abstractmethod
-    async def facets(self, query: Query, field: str, limit: int = 20, order: FacetOrder = "sessions") -> list[Facet]:
+    async def facets(self, query: Query, field: str, limit: int = 20, order: Weight = "sessions") -> list[Facet]:
         """The commonest values of a field over the sessions found; a session counts once for each of its values."""
 
     @abstractmethod
-    async def unique(self, query: Query, field: str, limit: int = 100_000) -> list[tuple[Value, int]]:
-        """Every value of a field in order, with the number of sessions that have it."""
+    def unique(self, query: Query, field: str, limit: int | None = None) -> AsyncIterator[tuple[Value, int]]:
+        """Every value of a field in order, each once, with the number of sessions that have it; a portion at a time,
+        so memory does not grow with their number. `query.deadline_s` is each portion's."""
 
     @abstractmethod
-    async def histogram(self, query: Query, interval_ms: int, metric: str = "sessions") -> list[Bucket]:
-        """`metric` by the time sessions began: "sessions", or the sum of a field of whole numbers with one value."""
+    async def histogram(
+        self, query: Query, interval_ms: int, metric: str = "sessions", split: str | None = None, limit: int = 10
+    ) -> list[Bucket]:
+        """`metric` by the time sessions began: "sessions", or the sum of all values of a field of whole numbers
+        ("packets", "bytes", "databytes", or its name). `split`: apart for each of a field's `limit` commonest values
+        (by sessions); a session counts for each of its values. By time, then in the order of `facets`."""
+
+    @abstractmethod
+    async def graph(
+        self,
+        query: Query,
+        source: str = "ip.src",
+        destination: str = "ip.dst",
+        limit: int = 100,
+        order: Weight = "sessions",
+    ) -> Graph:
+        """Which values of two fields come together in a session: the `limit` heaviest links and their ends. A session
+        counts once for each pair of its values; equal weights are in order of the values."""
 
     @abstractmethod
     async def tag(self, query: Query, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:

@@ -46,7 +46,7 @@ async def move(
     source: Store, target: Store, catalogue: Catalogue, say: Callable[[str], None] = lambda _: None
 ) -> Moved:
     """Copy every chunk that `target`, a store of whole documents, has not; `source` stays as it is."""
-    chunks = [str(value) for value, _ in await source.unique(Query(deadline_s=_DEADLINE_S), "chunk", _MOST_CHUNKS)]
+    chunks = [str(value) async for value, _ in source.unique(Query(deadline_s=_DEADLINE_S), "chunk", _MOST_CHUNKS)]
     moved = sessions = 0
     for number, chunk in enumerate(chunks, 1):
         if await target.has_chunk(chunk):

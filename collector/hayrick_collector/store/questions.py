@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hayrick_collector.expression import Catalogue, Field
+from hayrick_collector.store.interface import Graph, GraphNode, Link, Side, Value, Weight
 
 METRICS = {"packets": "network.packets", "bytes": "network.bytes", "databytes": "totDataBytes"}
 
@@ -26,11 +27,34 @@ def sortable(catalogue: Catalogue, name: str) -> Field:
 
 
 def addable(catalogue: Catalogue, metric: str) -> Field:
-    """The field that a metric adds up; ValueError if it is no single whole number of every session."""
+    """The field whose values a metric adds up; ValueError if they are no whole numbers."""
     field = known(catalogue, METRICS.get(metric, metric))
-    if field.table != "sessions" or field.kind != "integer" or field.multi or field.counts or field.any_of:
-        raise ValueError(f"{metric} cannot be added up: it is no single whole number of every session")
+    if field.kind != "integer" or field.any_of or field.column is None:
+        raise ValueError(f"{metric} cannot be added up: its values are no whole numbers")
     return field
+
+
+def graph(found: Sequence[Link], limit: int, order: Weight) -> Graph:
+    """The graph of the heaviest links, of which one more than the limit may be given."""
+    links = found[:limit]
+    sums: dict[Value, list[int]] = {}
+    sides: dict[Value, set[Side]] = {}
+    for link in links:
+        for side, end in _ends(link):
+            sides.setdefault(end, set()).add(side)
+        for end in dict.fromkeys((link.source, link.destination)):
+            weights = (1, link.sessions, link.packets, link.bytes)
+            sums[end] = [had + more for had, more in zip(sums.get(end, (0, 0, 0, 0)), weights, strict=True)]
+    nodes = [
+        GraphNode(end, "both" if len(sides[end]) > 1 else next(iter(sides[end])), *weights)
+        for end, weights in sums.items()
+    ]
+    nodes.sort(key=lambda node: -getattr(node, order))
+    return Graph(nodes, links=list(links), more=len(found) > limit)
+
+
+def _ends(link: Link) -> tuple[tuple[Side, Value], ...]:
+    return ("source", link.source), ("destination", link.destination)
 
 
 def tag_names(names: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from tests.collector.store.conftest import Subject
 from tests.collector.store.sessions import ALL, BARE, DNS, START, WEB, batch, expression, session
 
-from hayrick_collector.store import Bucket, Facet, Positions, Query
+from hayrick_collector.store import Facet, Positions, Query
 
 FINDS = [
     ("", "bare dns web"),
@@ -151,7 +151,7 @@ def test_questions_that_are_wrong_in_themselves_are_refused(filled: Subject) -> 
         with pytest.raises(ValueError):
             filled.find(wrong)
     with pytest.raises(ValueError):
-        filled.ask(lambda store: store.histogram(Query(), 60_000, "http.statuscode"))
+        filled.ask(lambda store: store.histogram(Query(), 60_000, "host.dns"))
 
 
 def test_positions_are_of_the_sessions_found(filled: Subject) -> None:
@@ -178,22 +178,3 @@ def test_facets_count_a_session_once_for_each_value(filled: Subject) -> None:
     assert facets("http.statuscode") == [Facet(200, 1, 10, 5000), Facet(404, 1, 10, 5000)]
     assert facets("protocols.cnt") == [Facet(2, 2, 12, 5300), Facet(1, 1, 2, 100)]
     assert facets("socks.user") == []
-
-
-def test_unique_values_come_in_order(filled: Subject) -> None:
-    def unique(field: str):
-        return filled.ask(lambda store: store.unique(Query(expression("ip.src==10.0")), field))
-
-    assert unique("host.dns") == [("example.top", 1), ("www.example.org", 1)]
-    assert unique("port.dst") == [(53, 1), (80, 1)]
-
-
-def test_histograms_add_up_by_first_packet(filled: Subject) -> None:
-    def histogram(metric: str):
-        return filled.ask(lambda store: store.histogram(Query(), 60_000, metric))
-
-    first = START - START % 60_000
-    assert histogram("sessions") == [Bucket(first + step * 60_000, 1) for step in range(3)]
-    assert [bucket.value for bucket in histogram("bytes")] == [5000, 300, 100]
-    assert [bucket.value for bucket in histogram("network.packets")] == [10, 2, 2]
-    assert [bucket.value for bucket in histogram("databytes")] == [0, 0, 0]

@@ -14,16 +14,12 @@ from fastapi.responses import StreamingResponse
 from hayrick_collector.api.errors import ApiError
 from hayrick_collector.api.models import (
     Document,
-    Facets,
-    FacetValue,
-    Histogram,
-    HistogramBucket,
     SessionsPage,
     TagsAnswer,
     TagsRequest,
 )
 from hayrick_collector.api.routes import BackendDep, Limit, SearchDep, names, sort_of
-from hayrick_collector.backend import CaptureFormat, Export, Metric, Missing, Search
+from hayrick_collector.backend import CaptureFormat, Export, Missing, Search
 from hayrick_collector.tags import check_tags
 
 router = APIRouter(prefix="/api", tags=["sessions"])
@@ -81,30 +77,6 @@ async def session(backend: BackendDep, session_id: str) -> Document:
     if document is None:
         raise ApiError(404, "not_found", f"no session {session_id[:100]}")
     return document
-
-
-@router.get("/facets")
-async def facets(
-    backend: BackendDep,
-    search: SearchDep,
-    field: Annotated[str, Query(description="a field's name in expressions or documents")],
-    limit: Limit = 20,
-) -> Facets:
-    """A field's most frequent values among the sessions that match."""
-    items = await backend.facets(search, field, limit)
-    return Facets(field=field, items=[FacetValue.model_validate(item) for item in items])
-
-
-@router.get("/histogram")
-async def histogram(
-    backend: BackendDep,
-    search: SearchDep,
-    interval: Annotated[int, Query(ge=1, description="milliseconds")] = 60_000,
-    metric: Metric = "sessions",
-) -> Histogram:
-    """Sessions, packets or bytes over time, by first packet."""
-    items = [HistogramBucket.model_validate(item) for item in await backend.histogram(search, interval, metric)]
-    return Histogram(interval_ms=interval, metric=metric, items=items)
 
 
 @router.post("/tags")

@@ -13,10 +13,22 @@ from hayrick_collector.store.elasticsearch import paging, values
 from hayrick_collector.store.elasticsearch.compiler import Dsl, compiled
 from hayrick_collector.store.elasticsearch.connection import SESSION_ID, Cluster
 from hayrick_collector.store.elasticsearch.mapping import POSITIONS, path
-from hayrick_collector.store.interface import Bucket, Document, Facet, FacetOrder, Page, Positions, Query, Value
+from hayrick_collector.store.interface import (
+    Bucket,
+    Document,
+    Facet,
+    Graph,
+    Link,
+    Page,
+    Positions,
+    Query,
+    Value,
+    Weight,
+)
 
 _INTERNAL = ("hayrick", *POSITIONS)
 _PORTION = 1_000  # documents an answer
+_PORTION_VALUES = 10_000
 _VIEW = "2m"  # a walk's view of the indices lives this long after each step
 _LEAST_PER_SHARD = 25_000  # values a shard tells for a facet: with no more of them counts are exact
 _WEIGHTS: dict[str, Dsl] = {
@@ -80,17 +92,11 @@ class Search:
             positions, lengths = ([int(each) for each in hit["_source"].get(name, ())] for name in POSITIONS)
             yield Positions(chunk, session, positions, lengths)
 
-    async def facets(self, query: Query, name: str, limit: int, order: FacetOrder) -> list[Facet]:
+    async def facets(self, query: Query, name: str, limit: int, order: Weight) -> list[Facet]:
         """Commonest values first; equal ones by value."""
         field = questions.known(self._catalogue, name)
-        by = "_count" if order == "sessions" else order
         source, runtime = self._values(field)
-        terms = {
-            **source,
-            "size": limit,
-            "shard_size": max(_LEAST_PER_SHARD, 2 * limit),
-            "order": [{by: "desc"}, {"_key": "asc"}],
-        }
+        terms = {**source, **_commonest(limit, order)}
         answer = await self._aggregate(query, {"facet": {"terms": terms, "aggs": _WEIGHTS}}, runtime)
         buckets = answer.get("facet", {}).get("buckets", ())
         return [
@@ -103,33 +109,60 @@ class Search:
             for bucket in buckets
         ]
 
-    async def unique(self, query: Query, name: str, limit: int) -> list[tuple[Value, int]]:
-        """Values in order, with their sessions; all are exact, however many there are."""
+    async def unique(
+        self, query: Query, name: str, limit: int | None, after: Dsl | None
+    ) -> tuple[list[tuple[Value, int]], Dsl | None]:
+        """Values in order behind `after`, with their sessions, exact; and what the next portion is behind."""
         field = questions.known(self._catalogue, name)
         source, runtime = self._values(field)
-        found: list[tuple[Value, int]] = []
-        after: Dsl = {}
-        while len(found) < limit:
-            size = min(limit - len(found), 10 * _PORTION)
-            composite = {"size": size, "sources": [{"v": {"terms": source}}], **after}
-            answer = await self._aggregate(query, {"unique": {"composite": composite}}, runtime)
-            buckets = answer.get("unique", {}).get("buckets", ())
-            found += [(values.shown(field, bucket["key"]["v"]), bucket["doc_count"]) for bucket in buckets]
-            if len(buckets) < size:
-                break
-            after = {"after": answer["unique"]["after_key"]}
-        return found
+        size = _PORTION_VALUES if limit is None else min(limit, _PORTION_VALUES)
+        composite = {"size": size, "sources": [{"v": {"terms": source}}], **({"after": after} if after else {})}
+        answer = (await self._aggregate(query, {"unique": {"composite": composite}}, runtime)).get("unique", {})
+        buckets = answer.get("buckets", ())
+        found = [(values.shown(field, bucket["key"]["v"]), bucket["doc_count"]) for bucket in buckets]
+        return found, answer["after_key"] if len(found) == size else None
 
-    async def histogram(self, query: Query, interval_ms: int, metric: str) -> list[Bucket]:
+    async def histogram(
+        self, query: Query, interval_ms: int, metric: str, split: str | None, limit: int
+    ) -> list[Bucket]:
         """Buckets that have sessions, in order of time."""
         if interval_ms < 1:
             raise ValueError("a histogram's interval is at least 1 ms")
         field = None if metric == "sessions" else questions.addable(self._catalogue, metric)
         inner = {"aggs": {"sum": {"sum": {"field": path(field)}}}} if field else {}
         dates = {"field": "firstPacket", "fixed_interval": f"{interval_ms}ms", "min_doc_count": 1}
-        answer = await self._aggregate(query, {"time": {"date_histogram": dates, **inner}}, {})
-        buckets = answer.get("time", {}).get("buckets", ())
-        return [Bucket(each["key"], int(each["sum"]["value"]) if field else each["doc_count"]) for each in buckets]
+        time: Dsl = {"time": {"date_histogram": dates, **inner}}
+        if split is None:
+            return _buckets(await self._aggregate(query, time, {}))
+        by = questions.known(self._catalogue, split)
+        source, runtime = self._values(by)
+        top = {"terms": {**source, **_commonest(limit, "sessions")}, "aggs": time}
+        answer = await self._aggregate(query, {"split": top}, runtime)
+        parts = answer.get("split", {}).get("buckets", ())
+        found = [each for part in parts for each in _buckets(part, values.shown(by, part["key"]))]
+        return sorted(found, key=lambda bucket: bucket.start_ms)
+
+    async def graph(self, query: Query, source: str, destination: str, limit: int, order: Weight) -> Graph:
+        """Heaviest links first; equal ones by their ends. All pairs are walked over, the heaviest kept: exact, and no
+        cluster of ours need know more than composite aggregations."""
+        ends = [questions.known(self._catalogue, name) for name in (source, destination)]
+        sources: list[Dsl] = []
+        runtime: Dsl = {}
+        for number, end in enumerate(ends):
+            term, made = self._values(end, f"{values.UNITED}{number}")
+            sources.append({str(number): {"terms": term}})
+            runtime |= made
+        links: list[Link] = []
+        after: Dsl = {}
+        while True:
+            composite = {"size": _PORTION_VALUES, "sources": sources, **after}
+            pairs: Dsl = {"graph": {"composite": composite, "aggs": _WEIGHTS}}
+            answer = (await self._aggregate(query, pairs, runtime)).get("graph", {})
+            links += [_link(ends, bucket) for bucket in answer.get("buckets", ())]
+            links = sorted(links, key=lambda link: -getattr(link, order))[: limit + 1]
+            if len(answer.get("buckets", ())) < _PORTION_VALUES:
+                return questions.graph(links, limit, order)
+            after = {"after": answer["after_key"]}
 
     def query(self, query: Query) -> Dsl:
         """The sessions of the query that may be seen."""
@@ -149,12 +182,12 @@ class Search:
         hidden = {"index": self._cluster.chunks, "id": self._cluster.hidden, "path": "chunks"}
         return {"bool": {"filter": filters, "must_not": [{"terms": {"chunk": hidden}}]}}
 
-    def _values(self, field: Field) -> tuple[Dsl, Dsl]:
+    def _values(self, field: Field, united: str = values.UNITED) -> tuple[Dsl, Dsl]:
         """Where an aggregation takes a field's values from, with the field to make up for a group of several."""
         members = self._catalogue.members(field)
         if len(members) == 1 and not field.any_of:
             return {"field": path(members[0])}, {}
-        return {"field": values.UNITED}, values.united(members)
+        return {"field": united}, values.united(members, united)
 
     async def _aggregate(self, query: Query, aggregations: Dsl, runtime: Dsl) -> Dsl:
         """The aggregations' answers; empty where no index is."""
@@ -204,6 +237,26 @@ class Search:
 def _source(fields: Sequence[str] | None) -> Dsl:
     includes = {} if fields is None else {"includes": ["id", *fields]}
     return {**includes, "excludes": list(_INTERNAL)}
+
+
+def _commonest(limit: int, order: Weight) -> Dsl:
+    by = "_count" if order == "sessions" else order
+    per_shard = max(_LEAST_PER_SHARD, 2 * limit)
+    return {"size": limit, "shard_size": per_shard, "order": [{by: "desc"}, {"_key": "asc"}]}
+
+
+def _buckets(answer: Dsl, split: Value | None = None) -> list[Bucket]:
+    found = answer.get("time", {}).get("buckets", ())
+    return [
+        Bucket(each["key"], int(each["sum"]["value"]) if "sum" in each else each["doc_count"], split) for each in found
+    ]
+
+
+def _link(ends: Sequence[Field], bucket: Any) -> Link:
+    source, destination = (values.shown(end, key) for end, key in zip(ends, bucket["key"].values(), strict=True))
+    return Link(
+        source, destination, bucket["doc_count"], int(bucket["packets"]["value"]), int(bucket["bytes"]["value"])
+    )
 
 
 def _document(hit: Any) -> Document:

@@ -21,7 +21,7 @@ from hayrick_collector.store.interface import (
     Bucket,
     Document,
     Facet,
-    FacetOrder,
+    Graph,
     Page,
     Positions,
     Query,
@@ -29,6 +29,7 @@ from hayrick_collector.store.interface import (
     Store,
     Value,
     Waiting,
+    Weight,
 )
 from hayrick_collector.store.questions import tag_names
 from hayrick_common.errors import StoreAwayError, StoreError
@@ -90,20 +91,41 @@ class ElasticsearchStore(Store):
         async for each in self._positions(search, search.of_ids(ids)):
             yield each
 
-    async def facets(self, query: Query, field: str, limit: int = 20, order: FacetOrder = "sessions") -> list[Facet]:
+    async def facets(self, query: Query, field: str, limit: int = 20, order: Weight = "sessions") -> list[Facet]:
         """The commonest values of a field. Exact as long as no index has more than 25,000 values of it."""
         async with _within(query.deadline_s):
             return await self._search(query.deadline_s).facets(query, field, limit, order)
 
-    async def unique(self, query: Query, field: str, limit: int = 100_000) -> list[tuple[Value, int]]:
-        """Every value of a field in order."""
-        async with _within(query.deadline_s):
-            return await self._search(query.deadline_s).unique(query, field, limit)
+    async def unique(self, query: Query, field: str, limit: int | None = None) -> AsyncIterator[tuple[Value, int]]:
+        """Every value of a field in order; each portion is of the store as it is by then."""
+        search, after, left = self._search(query.deadline_s), None, limit
+        while left is None or left > 0:
+            async with _within(query.deadline_s):
+                found, after = await search.unique(query, field, left, after)
+            for each in found:
+                yield each
+            if after is None:
+                return
+            left = None if left is None else left - len(found)
 
-    async def histogram(self, query: Query, interval_ms: int, metric: str = "sessions") -> list[Bucket]:
+    async def histogram(
+        self, query: Query, interval_ms: int, metric: str = "sessions", split: str | None = None, limit: int = 10
+    ) -> list[Bucket]:
         """A metric by the time sessions began. ValueError for more buckets than Elasticsearch gives (65,536)."""
         async with _within(query.deadline_s):
-            return await self._search(query.deadline_s).histogram(query, interval_ms, metric)
+            return await self._search(query.deadline_s).histogram(query, interval_ms, metric, split, limit)
+
+    async def graph(
+        self,
+        query: Query,
+        source: str = "ip.src",
+        destination: str = "ip.dst",
+        limit: int = 100,
+        order: Weight = "sessions",
+    ) -> Graph:
+        """Which values of two fields come together; every pair is looked at."""
+        async with _within(query.deadline_s):
+            return await self._search(query.deadline_s).graph(query, source, destination, limit, order)
 
     async def tag(self, query: Query, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
         """In the documents, which remember it for when their chunk is indexed again."""

@@ -16,11 +16,11 @@ for (value in found) emit(value);
 """
 
 
-def united(members: Sequence[Field]) -> dict[str, Any]:
+def united(members: Sequence[Field], called: str = UNITED) -> dict[str, Any]:
     """A runtime field with the values of all members."""
     type_of = kind(members[0]) if members else "keyword"
     script = {"source": _UNITE, "params": {"fields": [path(member) for member in members]}}
-    return {UNITED: {"type": "long" if type_of == "date" else type_of, "script": script}}
+    return {called: {"type": "long" if type_of == "date" else type_of, "script": script}}
 
 
 def shown(field: Field, value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hayrick_collector.expression.addresses import format_address
 from hayrick_collector.expression.fields import NUMBER_KINDS, Field
-from hayrick_collector.store.embedded.sql import name
+from hayrick_collector.store.embedded.sql import Sql, name
 
 LIST = "[]"
 
@@ -59,6 +59,13 @@ def address_value(field: Field) -> str:
 def address_bytes(number: int) -> bytes:
     """16 bytes of a 128-bit address, as lists hold them."""
     return number.to_bytes(16, "big")
+
+
+def beyond(field: Field, value: str, last: Any) -> Sql:
+    """SQL that is true for values behind one that came out of a row; an address comes as a number."""
+    if field.kind == "ip":
+        return Sql(f"{value} > ?::UHUGEINT", (str(last),))
+    return Sql(f"{value} > ?", (last,))
 
 
 def shown(field: Field, value: Any) -> Any:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,12 +19,14 @@ from hayrick_collector.store.embedded.layout import Layout
 from hayrick_collector.store.embedded.maintenance import Compaction
 from hayrick_collector.store.embedded.search import Place, Search
 from hayrick_collector.store.embedded.snapshot import Snapshot, Snapshots
+from hayrick_collector.store.embedded.summaries import Summaries
+from hayrick_collector.store.embedded.view import View
 from hayrick_collector.store.embedded.writer import EmbeddedWriter
 from hayrick_collector.store.interface import (
     Bucket,
     Document,
     Facet,
-    FacetOrder,
+    Graph,
     Page,
     Positions,
     Query,
@@ -31,12 +34,15 @@ from hayrick_collector.store.interface import (
     Store,
     Value,
     Waiting,
+    Weight,
 )
 from hayrick_collector.store.questions import tag_names
 from hayrick_common.errors import StoreError
 
 T = TypeVar("T")
+V = TypeVar("V", bound=View)
 _ATTEMPTS = 4
+_PORTION_VALUES = 100_000
 _PORTION = 5_000  # sessions whose packets are read at once
 _UPKEEP_DEADLINE_S = 3600.0
 _LOOK_UP_DEADLINE_S = 30.0
@@ -103,24 +109,46 @@ class EmbeddedStore(Store):
         async for each in self._positions(places, _LOOK_UP_DEADLINE_S):
             yield each
 
-    async def facets(self, query: Query, field: str, limit: int = 20, order: FacetOrder = "sessions") -> list[Facet]:
+    async def facets(self, query: Query, field: str, limit: int = 20, order: Weight = "sessions") -> list[Facet]:
         """The commonest values of a field."""
-        return await self._ask(lambda search: search.facets(query, field, limit, order), query.deadline_s)
+        return await self._sum(lambda sums: sums.facets(query, field, limit, order), query)
 
-    async def unique(self, query: Query, field: str, limit: int = 100_000) -> list[tuple[Value, int]]:
-        """Every value of a field in order."""
-        return await self._ask(lambda search: search.unique(query, field, limit), query.deadline_s)
+    async def unique(self, query: Query, field: str, limit: int | None = None) -> AsyncIterator[tuple[Value, int]]:
+        """Every value of a field in order; each portion is of the store as it is by then."""
+        left, after = limit, None
+        while left is None or left > 0:
+            size = _PORTION_VALUES if left is None else min(left, _PORTION_VALUES)
+            ask = partial(Summaries.unique, query=query, name_of_field=field, limit=size, after=after)
+            found, after = await self._sum(ask, query)
+            for each in found:
+                yield each
+            if after is None:
+                return
+            left = None if left is None else left - len(found)
 
-    async def histogram(self, query: Query, interval_ms: int, metric: str = "sessions") -> list[Bucket]:
+    async def histogram(
+        self, query: Query, interval_ms: int, metric: str = "sessions", split: str | None = None, limit: int = 10
+    ) -> list[Bucket]:
         """A metric by the time sessions began."""
-        return await self._ask(lambda search: search.histogram(query, interval_ms, metric), query.deadline_s)
+        return await self._sum(lambda sums: sums.histogram(query, interval_ms, metric, split, limit), query)
+
+    async def graph(
+        self,
+        query: Query,
+        source: str = "ip.src",
+        destination: str = "ip.dst",
+        limit: int = 100,
+        order: Weight = "sessions",
+    ) -> Graph:
+        """Which values of two fields come together."""
+        return await self._sum(lambda sums: sums.graph(query, source, destination, limit, order), query)
 
     async def tag(self, query: Query, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
         """Written beside the segments, which stay as they are."""
         added, removed = tag_names(add), tag_names(remove)
 
         def work(cursor: duckdb.DuckDBPyConnection) -> int:
-            ids = self._search(cursor).ids(query)
+            ids = self._attempts(cursor, Search, lambda search: search.ids(query))
             if ids and (added or removed):
                 tags.write(cursor, self._layout, ids, added, removed)
             return len(ids)
@@ -180,18 +208,18 @@ class EmbeddedStore(Store):
         with self._lock:
             return self._snapshots.current(afresh=afresh)
 
-    def _search(self, cursor: duckdb.DuckDBPyConnection, *, afresh: bool = False) -> Search:
-        snapshot = self._snapshot(afresh=afresh)
-        return Search(cursor, self._catalogue, snapshot, tags.listed(self._layout))
-
     async def _ask(self, question: Callable[[Search], T], deadline_s: float) -> T:
-        return await self._run(lambda cursor: self._attempts(cursor, question), deadline_s)
+        return await self._run(lambda cursor: self._attempts(cursor, Search, question), deadline_s)
 
-    def _attempts(self, cursor: duckdb.DuckDBPyConnection, question: Callable[[Search], T]) -> T:
+    async def _sum(self, question: Callable[[Summaries], T], query: Query) -> T:
+        return await self._run(lambda cursor: self._attempts(cursor, Summaries, question), query.deadline_s)
+
+    def _attempts(self, cursor: duckdb.DuckDBPyConnection, view: type[V], question: Callable[[V], T]) -> T:
         """Ask again when a file went away in the middle: somebody deleted or compacted, and the list is new."""
         for attempt in range(_ATTEMPTS):
             try:
-                return question(self._search(cursor, afresh=attempt > 0))
+                snapshot = self._snapshot(afresh=attempt > 0)
+                return question(view(cursor, self._catalogue, snapshot, tags.listed(self._layout)))
             except (OSError, duckdb.IOException) as error:
                 if not is_missing_file(error):
                     raise StoreError(f"the store cannot be read: {error}") from error

@@ -1,0 +1,63 @@
+"""What all questions are made of: the sessions an expression means, against one snapshot, with a cursor of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from hayrick_collector.expression import Catalogue, Field
+from hayrick_collector.store import questions
+from hayrick_collector.store.embedded.compiler import Compiler
+from hayrick_collector.store.embedded.layout import SESSIONS
+from hayrick_collector.store.embedded.relations import Relations
+from hayrick_collector.store.embedded.snapshot import Snapshot, pruned
+from hayrick_collector.store.embedded.sql import Sql, all_of
+from hayrick_collector.store.interface import Query
+
+
+class View:
+    """The segments of one snapshot, and a cursor to ask them by."""
+
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, catalogue: Catalogue, snapshot: Snapshot, tag_files: Sequence[str]
+    ) -> None:
+        self._cursor, self.catalogue, self._tag_files = cursor, catalogue, tag_files
+        self.live = list(snapshot.live())
+
+    def field(self, name: str) -> Field:
+        """ValueError if the catalogue has none of this name."""
+        return questions.known(self.catalogue, name)
+
+    def relations(self, query: Query) -> Relations:
+        """The tables of the time asked for."""
+        return Relations(pruned(self.live, query.start_ms, query.stop_ms), self._tag_files)
+
+    def hits(self, query: Query, wanted: dict[str, str]) -> Sql | None:
+        """A subquery of the sessions found, with these columns, the basics and the file; None: there can be none."""
+        relations = self.relations(query)
+        compiler = Compiler(relations)
+        condition = compiler.condition(query.node)
+        sessions = relations.table(SESSIONS, {**compiler.columns, **wanted})
+        if sessions is None:
+            return None
+        return "(SELECT * FROM " + sessions + " WHERE " + all_of([condition, *_times(query)]) + ")"
+
+    def rows(self, statement: Sql) -> list[tuple[Any, ...]]:
+        """All rows of the answer."""
+        return self._cursor.execute(statement.text, statement.parameters).fetchall()
+
+    def one(self, statement: Sql) -> Any:
+        """The one value of the answer."""
+        return self.rows(statement)[0][0]
+
+
+def _times(query: Query) -> list[Sql]:
+    """Sessions that overlap the time asked for."""
+    found = []
+    if query.start_ms is not None:
+        found.append(Sql("lastPacket >= ?", (query.start_ms,)))
+    if query.stop_ms is not None:
+        found.append(Sql("firstPacket <= ?", (query.stop_ms,)))
+    return found
