@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hayrick_collector.archive.keyring import KeyRing
 from hayrick_collector.archive.paths import DataFolder, default_data
+from hayrick_collector.desk.config import AccountsConfig
 from hayrick_collector.timespan import zone_of
 from hayrick_common.chunk import NAME
 from hayrick_common.config import load_settings, setting
@@ -36,16 +37,21 @@ def default_workers() -> int:
 class ApiConfig:
     """`[api]`: where the HTTP API and the page are served."""
 
-    listen: str = setting("127.0.0.1:8005", about="ADDRESS:PORT; anything but loopback needs a token")
-    token: str = setting("", about="clients send it as `Authorization: Bearer TOKEN`; empty: none, loopback only")
+    listen: str = setting("127.0.0.1:8005", about="ADDRESS:PORT; who reaches anything but loopback must log in")
+    token: str = setting("", about="an administrator's token besides those of `hayrick token`; empty: none")
     hosts: tuple[str, ...] = setting((), about="further names by which the page may be asked for on loopback")
+    url: str = setting("", pattern=r"(https?://[^/\s]+)?", about="where people reach it, when a proxy is in front")
+    certificate: str = setting("", about="PEM file of the TLS certificate and its chain; empty: plain HTTP")
+    key: str = setting("", about="PEM file of the certificate's key")
+    requests_per_minute: int = setting(1_200, minimum=0, about="most requests of one person or address; 0: no limit")
+    upload_gigabytes: int = setting(64, minimum=1, about="largest capture that may be uploaded")
 
     def __post_init__(self) -> None:
-        address, port = split_address(self.listen)
+        split_address(self.listen)
         if self.token and len(self.token) < LEAST_TOKEN:
             raise ValueError(f"token needs at least {LEAST_TOKEN} characters: `openssl rand -hex 24` makes one")
-        if not self.token and not is_loopback(address):
-            raise ValueError(f"token is needed to listen on {address} port {port}, which others can reach")
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key go together")
 
     @property
     def address(self) -> tuple[str, int]:
@@ -55,6 +61,11 @@ class ApiConfig:
     @property
     def loopback(self) -> bool:
         return is_loopback(self.address[0])
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach it by TLS, our own or a proxy's."""
+        return bool(self.certificate) or self.url.startswith("https://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +176,7 @@ class CollectorConfig:
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     pull: PullConfig = field(default_factory=PullConfig)
+    accounts: AccountsConfig = field(default_factory=AccountsConfig)
 
     def __post_init__(self) -> None:
         zone_of(self.zone)
@@ -196,6 +208,7 @@ class CollectorConfig:
             store=StoreConfig(**{**values["store"], "urls": tuple(values["store"]["urls"])}),
             retention=RetentionConfig(**values["retention"]),
             pull=PullConfig(**values["pull"]),
+            accounts=AccountsConfig.from_dict(values["accounts"]),
         )
 
 

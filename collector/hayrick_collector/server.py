@@ -18,8 +18,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from hayrick_collector import jobs
+from hayrick_collector.api.accounts import Accounts
 from hayrick_collector.api.app import create_app
 from hayrick_collector.arrivals import Arrivals
 from hayrick_collector.config import CollectorConfig
@@ -48,12 +50,26 @@ async def run(config: CollectorConfig, *, announce: Any = print) -> None:
         arrivals = await stack.enter_async_context(Arrivals.opened(config, backend))
         backend.pool.start()
         stack.push_async_callback(backend.pool.stop)
-        address = await stack.enter_async_context(_serving(config, backend))
+        app = create_app(backend)
+        address = await stack.enter_async_context(_serving(config, app))
         stack.enter_context(jobs.scheduled(config, backend))
-        for line in (*arrivals.addresses(), f"page and API at {address}"):
+        page = f"page and API at {address}"
+        for line in (*arrivals.addresses(), page, *_about_accounts(app.state.accounts, config.api.url or address)):
             announce(f"hayrick collector: {line}", flush=True)
         await _until(stop, arrivals.tasks)
         announce("hayrick collector: stopping", flush=True)
+
+
+def _about_accounts(accounts: Accounts, address: str) -> list[str]:
+    """What the first start, and every other before there is an administrator, tells of logging in."""
+    api = accounts.config.api
+    lines = [f"set the administrator's password at {address}/setup#{accounts.setup} (once, within a day)"]
+    if accounts.open():
+        lines.append("until then whoever reaches this address of loopback is its administrator")
+    lines = lines if accounts.setup else []
+    if not (api.loopback or api.secure):
+        lines.append("passwords and packets cross the network in clear: set api.certificate and api.key")
+    return lines
 
 
 async def _until(stop: asyncio.Event, arriving: set[asyncio.Task[None]]) -> None:
@@ -68,25 +84,28 @@ async def _until(stop: asyncio.Event, arriving: set[asyncio.Task[None]]) -> None
 
 
 @asynccontextmanager
-async def _serving(config: CollectorConfig, backend: DirectBackend) -> AsyncIterator[str]:
+async def _serving(config: CollectorConfig, app: FastAPI) -> AsyncIterator[str]:
     """Serve the API by uvicorn; yields its address."""
     listener = _listener(config)
     server = _Server(
         uvicorn.Config(
-            create_app(backend, config.api),
+            app,
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             lifespan="off",
+            ssl_certfile=config.api.certificate or None,
+            ssl_keyfile=config.api.key or None,
         )
     )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.ready(task)
         host, port = listener.getsockname()[:2]
-        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "https" if config.api.certificate else "http"
+        yield f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     finally:
         server.should_exit = True
         await task

@@ -28,8 +28,11 @@ def test_empty_file_is_a_collector_on_loopback(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[api]\nlisten = '0.0.0.0:8005'", "token is needed"),
-        ("[api]\nlisten = '[::]:8005'", "token is needed"),
+        ("[api]\ncertificate = '/x.pem'", "certificate and key go together"),
+        ("[accounts]\nproxy_header = 'X-User'", "only these proxies"),
+        ("[accounts]\nproxies = ['proxy.example']", "proxy.example"),
+        ("[accounts]\noidc_roles = ['soc=king']", "'king' is no role"),
+        ("[accounts]\noidc_issuer = 'http://login.example'\noidc_client = 'x'", "https://"),
         ("[api]\nlisten = '8005'", "ADDRESS:PORT"),
         ("[api]\ntoken = 'short'", "at least 16"),
         ("[api]\nport = 1", "api.port"),

@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import FileResponse
+from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 from hayrick_collector.api import errors
+from hayrick_collector.api.accounts import Accounts
 from hayrick_collector.api.models import ErrorAnswer
-from hayrick_collector.api.routes import chunks, explore, sessions
-from hayrick_collector.api.security import Guard
-from hayrick_collector.config import ApiConfig
+from hayrick_collector.api.routes import auth, chunks, explore, sessions, things
+from hayrick_collector.api.security import Guard, needs
+from hayrick_collector.desk.people import Person
 from hayrick_collector.direct import DirectBackend
 from hayrick_common import __version__
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
+PAGES = ("/", "/login", "/setup", "/shared", "/session/{session_id}")
+ROUTERS = (auth.router, sessions.router, explore.router, chunks.router, things.router)
 
 
-def create_app(backend: DirectBackend, config: ApiConfig) -> FastAPI:
-    """The application over an open backend, which it does not close."""
+def create_app(backend: DirectBackend, *, person: Person | None = None) -> FastAPI:
+    """The application over an open backend, which it does not close. `person`: who everybody is, instead of asking."""
     app = FastAPI(
         title="Hayrick",
         version=__version__,
         summary="Full-packet capture: search sessions, read them, get their packets.",
-        openapi_url="/api/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         responses={"default": {"model": ErrorAnswer, "description": "every error has this shape"}},
+        generate_unique_id_function=_operation,
     )
     app.state.backend = backend
-    app.include_router(sessions.router)
-    app.include_router(explore.router)
-    app.include_router(chunks.router)
-    app.add_api_route("/", _page, include_in_schema=False)
-    app.add_api_route("/session/{session_id}", _page, include_in_schema=False)
-    app.add_api_route("/api", _reference, include_in_schema=False)
+    app.state.accounts = Accounts(backend.desk, backend.config)
+    for router in ROUTERS:
+        app.include_router(router)
+    for path in PAGES:
+        app.add_api_route(path, _page, include_in_schema=False)
+    viewer = [Depends(needs("viewer"))]
+    app.add_api_route("/api", _reference, include_in_schema=False, dependencies=viewer)
+    app.add_api_route("/api/openapi.json", _openapi, include_in_schema=False, dependencies=viewer)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Guard, config=config)
+    app.add_middleware(Guard, accounts=app.state.accounts, person=person)
     errors.install(app)
     return app
+
+
+def _operation(route: APIRoute) -> str:
+    return route.name
 
 
 def _page() -> FileResponse:
@@ -49,3 +61,7 @@ def _page() -> FileResponse:
 
 def _reference() -> FileResponse:
     return FileResponse(STATIC / "api.html", media_type="text/html")
+
+
+def _openapi(request: Request) -> dict[str, Any]:
+    return dict(request.app.openapi())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,7 +15,7 @@ from hayrick_common.errors import CaptureError, ExpressionError, HayrickError, S
 
 _CODES = {
     401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 409: "conflict",
-    410: "gone", 413: "too_large", 421: "misdirected",
+    410: "gone", 413: "too_large", 421: "misdirected", 429: "too_many",
 }  # fmt: skip
 _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (ExpressionError, 400, "expression"),
@@ -26,16 +27,25 @@ _STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
 
 
 class ApiError(HTTPException):
-    """An answer with a code of our own and a hint."""
+    """An answer with a code of our own and a hint. `retry`: seconds after which to try again."""
 
-    def __init__(self, status: int, code: str, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, hint: str | None = None, retry: float | None = None
+    ) -> None:
         super().__init__(status, message)
         self.code = code
         self.hint = hint
+        self.retry = retry
 
 
 def error_response(
-    status: int, code: str, message: str, *, column: int | None = None, hint: str | None = None
+    status: int,
+    code: str,
+    message: str,
+    *,
+    column: int | None = None,
+    hint: str | None = None,
+    retry: float | None = None,
 ) -> JSONResponse:
     """The one shape."""
     error: dict[str, Any] = {"code": code, "message": message}
@@ -43,7 +53,9 @@ def error_response(
         error["column"] = column
     if hint is not None:
         error["hint"] = hint
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if retry is not None:
+        headers["Retry-After"] = str(math.ceil(retry))
     return JSONResponse({"error": error}, status, headers)
 
 
@@ -57,6 +69,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(OSError)
     async def system(request: Request, error: OSError) -> JSONResponse:
+        if isinstance(error, PermissionError) and error.errno is None:  # raised by us
+            return error_response(403, "forbidden", str(error))
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         status, code = (507, "disk_full") if full else (500, "internal")
         return error_response(status, code, error.strerror or str(error))
@@ -64,7 +78,14 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         code = error.code if isinstance(error, ApiError) else _CODES.get(error.status_code, "error")
-        return error_response(error.status_code, code, str(error.detail), hint=getattr(error, "hint", None))
+        hint, retry = getattr(error, "hint", None), getattr(error, "retry", None)
+        return error_response(error.status_code, code, str(error.detail), hint=hint, retry=retry)
+
+    @app.exception_handler(LookupError)
+    async def missing(request: Request, error: LookupError) -> JSONResponse:
+        if type(error) is not LookupError:  # a KeyError is a mistake of ours
+            raise error
+        return error_response(404, "not_found", str(error))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -1,22 +1,33 @@
-"""Who may ask: the token, the Host header against DNS rebinding, the Origin against other sites, and safe headers.
+"""In front of every route: who asks, the Host header against DNS rebinding, the Origin against other sites, how often,
+and safe headers.
 
-The guard finds out who asks; each route says by `needs` which role it takes.
+The guard finds out who asks and turns strangers away; each route says by `needs` which role it takes. A request that
+changes something must come from our own page or from a program: browsers tell where a request comes from (Origin,
+Sec-Fetch-Site), so that no secret in forms is needed, and one that comes with a login's cookie and tells neither is
+refused.
 """
 
 from __future__ import annotations
 
-import hmac
-from typing import Annotated, cast
+import asyncio
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hayrick_collector.api.accounts import Accounts
 from hayrick_collector.api.errors import ApiError, error_response
-from hayrick_collector.config import ApiConfig
-from hayrick_collector.desk.people import LOCAL, Person, Role
+from hayrick_collector.api.throttle import Rate
+from hayrick_collector.desk.people import Person, Role
 
-OPEN_PATHS = frozenset(("/", "/healthz", "/readyz"))
+OPEN_PATHS = frozenset(
+    (
+        "/", "/healthz", "/readyz", "/login", "/setup", "/shared", "/api/auth", "/api/auth/login", "/api/auth/setup",
+        "/api/auth/share", "/api/auth/oidc", "/api/auth/oidc/callback",
+    )
+)  # fmt: skip
 OPEN_PREFIX = "/static/"
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]"))
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -31,84 +42,123 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+_TLS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 def person_of(request: Request) -> Person:
-    """Who asks."""
-    return cast(Person, request.state.person)
+    """Who asks. Raises ApiError where nobody is known."""
+    person = cast("Person | None", request.state.person)
+    if person is None:
+        raise ApiError(401, "unauthorized", "log in, or send a token: Authorization: Bearer TOKEN")
+    return person
 
 
 PersonDep = Annotated[Person, Depends(person_of)]
 
 
 class needs:  # noqa: N801 - reads as a function where routes are declared
-    """A dependency that lets a request through only when its person has the role: `Depends(needs("tagger"))`."""
+    """A dependency that lets a request through only when its person has the role: `Depends(needs("tagger"))`.
 
-    def __init__(self, role: Role) -> None:
+    What changes something goes into the audit log under the route's name; what only reads does if `audit` names it.
+    """
+
+    def __init__(self, role: Role, *, audit: str = "") -> None:
         self.role = role
+        self.audit = audit
 
-    def __call__(self, person: PersonDep) -> Person:
+    def __call__(self, request: Request, person: PersonDep) -> Person:
+        action = self.audit or ("" if request.method in _SAFE_METHODS else request.scope["route"].name)
+        if action:
+            noted(request, action)
         if not person.may(self.role):
             raise ApiError(403, "forbidden", f"this needs the role {self.role}, {person.name} is {person.role}")
         return person
 
 
-class Guard:
-    """ASGI middleware in front of every route."""
+def noted(request: Request, action: str = "", **detail: Any) -> None:
+    """Have the request in the audit log, under a name, with what else is worth knowing."""
+    entry = request.state.audit
+    entry["action"] = action or entry.get("action", "")
+    entry.setdefault("detail", {}).update(detail)
 
-    def __init__(self, app: ASGIApp, config: ApiConfig) -> None:
+
+class Guard:
+    """ASGI middleware in front of every route. `person`: who everybody is, instead of asking."""
+
+    def __init__(self, app: ASGIApp, accounts: Accounts, person: Person | None = None) -> None:
         self._app = app
-        self._token = config.token.encode()
-        self._names = (_LOOPBACK_NAMES | {name.lower() for name in config.hosts}) if config.loopback else None
+        self._accounts = accounts
+        self._person = person
+        api = accounts.config.api
+        self._rate = Rate(api.requests_per_minute)
+        self._names = (_LOOPBACK_NAMES | {name.lower() for name in api.hosts}) if api.loopback else None
+        self._url = api.url.partition("://")[2].lower()
+        self._headers = {**_HEADERS, **(_TLS_HEADERS if api.secure else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
-        scope.setdefault("state", {})["person"] = LOCAL
-        answer = error_response(*refusal) if refusal else self._app
-        await answer(scope, receive, _with_headers(send))
+        headers = Headers(scope=scope)
+        peer = scope["client"][0] if scope.get("client") else ""
+        status = 500
 
-    def _refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str, str] | None:
-        host = headers.get("host", "")
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                answered = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    answered.setdefault(name, value)
+            await send(message)
+
+        state = scope.setdefault("state", {})
+        state.update(person=None, audit={}, address=self._accounts.address(peer, headers))
+        refusal = await self._refusal(scope, peer, headers, state)
+        try:
+            await (refusal or self._app)(scope, receive, sending)
+        finally:
+            await self._write(scope, state, status)
+
+    async def _refusal(self, scope: Scope, peer: str, headers: Headers, state: dict[str, Any]) -> Response | None:
+        host, path, cookie = headers.get("host", ""), scope["path"], f"{self._accounts.cookie}="
         if self._names is not None and _host_name(host) not in self._names:
-            return 421, "misdirected", f"this collector is not {_host_name(host)[:100]!r}: add it to api.hosts"
-        if method not in _SAFE_METHODS and _foreign(headers, host):
-            return 403, "forbidden", "requests that change something must not come from another site"
-        if self._token and not _open(path) and not self._knows(headers.get("authorization", "")):
-            return 401, "unauthorized", "send the collector's token: Authorization: Bearer TOKEN"
+            return error_response(
+                421, "misdirected", f"this collector is not {_host_name(host)[:100]!r}: add it to api.hosts"
+            )
+        if scope["method"] not in _SAFE_METHODS and self._foreign(headers, host, cookie in headers.get("cookie", "")):
+            return error_response(403, "forbidden", "requests that change something must not come from another site")
+        if path.startswith(OPEN_PREFIX):
+            return None
+        person = self._person or await asyncio.to_thread(self._accounts.person, peer, headers)
+        state["person"] = person
+        if (wait := self._rate.wait(person.name if person else ("address", state["address"]))) > 0:
+            told = f"more than {self._accounts.config.api.requests_per_minute} requests a minute"
+            return error_response(429, "too_many", told, retry=wait)
+        if person is None and path not in OPEN_PATHS:
+            return error_response(401, "unauthorized", "log in, or send a token: Authorization: Bearer TOKEN")
         return None
 
-    def _knows(self, header: str) -> bool:
-        scheme, _, token = header.partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
+    def _foreign(self, headers: Headers, host: str, cookie: bool) -> bool:
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if origin is not None and origin.partition("://")[2].lower() not in (host.lower(), self._url or host.lower()):
+            return True
+        return site not in ("none", "same-origin") if site is not None else cookie and origin is None
 
-
-def _open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(OPEN_PREFIX)
+    async def _write(self, scope: Scope, state: dict[str, Any], status: int) -> None:
+        entry, person = state["audit"], state["person"]
+        if not entry.get("action"):
+            return
+        person = person or Person("", "shared")
+        asked = scope.get("query_string", b"").decode("ascii", "replace")
+        detail = {"path": scope["path"], **({"query": asked} if asked else {}), **entry.get("detail", {})}
+        write = self._accounts.audit.add
+        await asyncio.to_thread(write, person, entry["action"], address=state["address"], status=status, detail=detail)
 
 
 def _host_name(host: str) -> str:
     name, colon, port = host.lower().rpartition(":")
     return name if colon and port.isdecimal() else host.lower()
-
-
-def _foreign(headers: Headers, host: str) -> bool:
-    origin = headers.get("origin")
-    if origin is not None and origin.partition("://")[2].lower() != host.lower():
-        return True
-    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-
-
-def _with_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return sending

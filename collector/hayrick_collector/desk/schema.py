@@ -5,10 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
-from hayrick_collector.desk import lists, views
+from hayrick_collector.desk import audit, lists, logins, tokens, users, views
 from hayrick_common.errors import ConfigError
 
-FEATURES: dict[str, Sequence[str]] = {"views": views.STEPS, "lists": lists.STEPS}
+FEATURES: dict[str, Sequence[str]] = {
+    "users": users.STEPS,
+    "logins": logins.STEPS,
+    "tokens": tokens.STEPS,
+    "audit": audit.STEPS,
+    "views": views.STEPS,
+    "lists": lists.STEPS,
+}
 _VERSIONS = "CREATE TABLE IF NOT EXISTS versions (feature TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"
 
 

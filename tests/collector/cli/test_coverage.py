@@ -91,7 +91,7 @@ def test_lengths_are_told_in_their_two_greatest_units() -> None:
 def test_api_answers_with_the_same_and_refuses_what_is_too_much(data: Path, catalog: Catalog) -> None:
     async def asked() -> None:
         backend = await DirectBackend.open(CollectorConfig(data=data))
-        transport = httpx.ASGITransport(create_app(backend, backend.config.api), client=("127.0.0.1", 1))
+        transport = httpx.ASGITransport(create_app(backend), client=("127.0.0.1", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8005") as client:
             times = {"from": START, "to": START + 20 * MINUTE}
             told = (await client.get("/api/coverage", params={**times, "buckets": 2})).json()

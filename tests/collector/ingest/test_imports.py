@@ -11,7 +11,7 @@ import pytest
 from tests.collector.captures import mixed_frames, write_pcap
 
 from hayrick_collector.api.app import create_app
-from hayrick_collector.config import ApiConfig, CollectorConfig, IngestConfig
+from hayrick_collector.config import CollectorConfig, IngestConfig
 from hayrick_collector.direct import DirectBackend
 from hayrick_collector.ingest.imports import intake
 
@@ -32,7 +32,7 @@ def test_upload_to_a_full_disk_is_answered_in_the_one_shape(tmp_path: Path) -> N
     async def run() -> httpx.Response:
         backend = await DirectBackend.open(CollectorConfig(data=tmp_path / "data", ingest=NO_ROOM))
         try:
-            transport = httpx.ASGITransport(create_app(backend, ApiConfig()), raise_app_exceptions=False)
+            transport = httpx.ASGITransport(create_app(backend), raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8005") as client:
                 return await client.post("/api/ingest", params={"name": "x.pcap"}, content=capture.read_bytes())
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import PlainTextResponse
 
 from hayrick_collector.api import metrics
@@ -19,15 +19,17 @@ from hayrick_collector.api.models import (
     UploadAnswer,
 )
 from hayrick_collector.api.routes import BackendDep, Limit, SearchDep
+from hayrick_collector.api.security import needs, noted
 from hayrick_collector.coverage.answer import MOST_BUCKETS, MOST_GAPS
 from hayrick_collector.coverage.timeline import STATES
 from hayrick_collector.tags import check_tags
 from hayrick_common.clock import epoch_ms
 
 router = APIRouter(tags=["collector"])
+READS = [Depends(needs("viewer"))]
 
 
-@router.post("/api/ingest")
+@router.post("/api/ingest", dependencies=[Depends(needs("tagger", audit="upload"))])
 async def ingest(
     backend: BackendDep,
     request: Request,
@@ -37,11 +39,12 @@ async def ingest(
 ) -> UploadAnswer:
     """Upload one capture as the request's body (pcap or pcapng, plain, gzip or zstd). The answer comes when it is
     durable; follow /api/chunks/{key} until it is indexed."""
+    noted(request, name=name)
     upload = await backend.receive(request.stream(), name=name, tags=check_tags(tag), force=force)
     return UploadAnswer(key=upload.key, new=upload.new, size=upload.size, state=upload.state, added=list(upload.added))
 
 
-@router.get("/api/chunks")
+@router.get("/api/chunks", dependencies=READS)
 async def chunks(
     backend: BackendDep,
     state: Annotated[str | None, Query(pattern="^(landed|indexing|indexed|failed)$")] = None,
@@ -52,7 +55,7 @@ async def chunks(
     return ChunksAnswer(items=await backend.chunks(state=state, limit=limit, offset=offset))
 
 
-@router.get("/api/chunks/{key}")
+@router.get("/api/chunks/{key}", dependencies=READS)
 async def chunk(backend: BackendDep, key: str) -> ChunkAnswer:
     """One chunk."""
     row, progress = await backend.chunk(key)
@@ -61,25 +64,25 @@ async def chunk(backend: BackendDep, key: str) -> ChunkAnswer:
     return ChunkAnswer(chunk=row, progress=progress)
 
 
-@router.get("/api/sensors")
+@router.get("/api/sensors", dependencies=READS)
 async def sensors(backend: BackendDep) -> SensorsAnswer:
     """Sensors that were heard of."""
     return SensorsAnswer(items=await backend.sensors())
 
 
-@router.get("/api/fields")
+@router.get("/api/fields", dependencies=[Depends(needs("shared"))])
 async def fields(backend: BackendDep) -> FieldsAnswer:
     """The catalogue of fields."""
     return FieldsAnswer(items=await backend.fields())
 
 
-@router.get("/api/status")
+@router.get("/api/status", dependencies=READS)
 async def status(backend: BackendDep) -> Document:
     """Chunks by state, backlog, sensors, totals, disk, anomalies."""
     return await backend.status()
 
 
-@router.get("/api/coverage")
+@router.get("/api/coverage", dependencies=READS)
 async def coverage(
     backend: BackendDep,
     asked: SearchDep,
@@ -110,7 +113,7 @@ async def ready(backend: BackendDep) -> str:
     return "ok\n"
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=READS)
 async def prometheus(backend: BackendDep) -> str:
     """Counters and gauges for Prometheus."""
     return metrics.render(await backend.status())

@@ -7,14 +7,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from hayrick_collector.api.models import Facets, FacetValue, Graph, Histogram, HistogramBucket, Unique, UniqueValue
 from hayrick_collector.api.routes import BackendDep, Limit, SearchDep
+from hayrick_collector.api.security import needs
 from hayrick_collector.backend import Weight
 
-router = APIRouter(prefix="/api", tags=["explore"])
+router = APIRouter(prefix="/api", tags=["explore"], dependencies=[Depends(needs("shared"))])
 _LINES = 1_000
 
 FieldName = Annotated[str, Query(description="a field's name in expressions or documents")]

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from hayrick_collector.api.errors import ApiError
@@ -19,16 +19,19 @@ from hayrick_collector.api.models import (
     TagsRequest,
 )
 from hayrick_collector.api.routes import BackendDep, Limit, SearchDep, names, sort_of
+from hayrick_collector.api.security import needs, noted
 from hayrick_collector.backend import CaptureFormat, Export, Missing, Search
 from hayrick_collector.tags import check_tags
 
 router = APIRouter(prefix="/api", tags=["sessions"])
+EXPORTS = [Depends(needs("packets", audit="export"))]
+READS = [Depends(needs("shared"))]
 MOST_MISSING = 50
 CLIENT_SECONDS = 1.0  # how often a client that waits is looked for
 _MEDIA_TYPES = {"pcap": "application/vnd.tcpdump.pcap", "pcapng": "application/x-pcapng"}
 
 
-@router.get("/sessions")
+@router.get("/sessions", dependencies=[Depends(needs("shared", audit="search"))])
 async def sessions(
     backend: BackendDep,
     search: SearchDep,
@@ -44,8 +47,8 @@ async def sessions(
     return SessionsPage(total=found.total, items=found.items, cursor=found.cursor)
 
 
-@router.get("/sessions.pcap", response_class=StreamingResponse)
-@router.get("/sessions.pcapng", response_class=StreamingResponse, include_in_schema=False)
+@router.get("/sessions.pcap", response_class=StreamingResponse, dependencies=EXPORTS)
+@router.get("/sessions.pcapng", response_class=StreamingResponse, dependencies=EXPORTS, include_in_schema=False)
 async def packets(
     request: Request,
     backend: BackendDep,
@@ -56,7 +59,7 @@ async def packets(
     return _capture(await _for(request, backend.export(search, file_format)), "sessions")
 
 
-@router.get("/sessions/{session_id}.pcap", response_class=StreamingResponse)
+@router.get("/sessions/{session_id}.pcap", response_class=StreamingResponse, dependencies=EXPORTS)
 async def session_packets(
     request: Request,
     backend: BackendDep,
@@ -70,7 +73,7 @@ async def session_packets(
     return _capture(export, session_id)
 
 
-@router.get("/sessions/{session_id}")
+@router.get("/sessions/{session_id}", dependencies=READS)
 async def session(backend: BackendDep, session_id: str) -> Document:
     """One session's whole document."""
     document = await backend.session(session_id)
@@ -79,9 +82,10 @@ async def session(backend: BackendDep, session_id: str) -> Document:
     return document
 
 
-@router.post("/tags")
-async def tags(backend: BackendDep, body: TagsRequest) -> TagsAnswer:
+@router.post("/tags", dependencies=[Depends(needs("tagger", audit="tag"))])
+async def tags(request: Request, backend: BackendDep, body: TagsRequest) -> TagsAnswer:
     """Add tags to, and remove tags from, all sessions that match."""
+    noted(request, expression=body.expression, add=body.add, remove=body.remove)
     search = Search(expression=body.expression, start_ms=body.start, stop_ms=body.stop, zone=body.zone)
     return TagsAnswer(sessions=await backend.tag(search, check_tags(body.add), check_tags(body.remove)))
 
