@@ -26,6 +26,16 @@ ROUTERS = (auth.router, sessions.router, explore.router, chunks.router, things.r
 
 def create_app(backend: DirectBackend, *, person: Person | None = None) -> FastAPI:
     """The application over an open backend, which it does not close. `person`: who everybody is, instead of asking."""
+    app = routes()
+    app.state.backend = backend
+    app.state.accounts = Accounts(backend.desk, backend.config)
+    app.add_middleware(Guard, accounts=app.state.accounts, person=person)
+    errors.install(app)
+    return app
+
+
+def routes() -> FastAPI:
+    """All routes over nothing yet: enough to ask for their OpenAPI."""
     app = FastAPI(
         title="Hayrick",
         version=__version__,
@@ -36,8 +46,6 @@ def create_app(backend: DirectBackend, *, person: Person | None = None) -> FastA
         responses={"default": {"model": ErrorAnswer, "description": "every error has this shape"}},
         generate_unique_id_function=_operation,
     )
-    app.state.backend = backend
-    app.state.accounts = Accounts(backend.desk, backend.config)
     for router in ROUTERS:
         app.include_router(router)
     for path in PAGES:
@@ -46,8 +54,6 @@ def create_app(backend: DirectBackend, *, person: Person | None = None) -> FastA
     app.add_api_route("/api", _reference, include_in_schema=False, dependencies=viewer)
     app.add_api_route("/api/openapi.json", _openapi, include_in_schema=False, dependencies=viewer)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Guard, accounts=app.state.accounts, person=person)
-    errors.install(app)
     return app
 
 
