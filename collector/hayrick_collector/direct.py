@@ -59,7 +59,10 @@ class DirectBackend(Backend):
         self.store = store
         self.pool = IngestPool(config, catalog)
         self.fetcher = Fetcher(
-            config.folder.cache, cache_bytes=config.pull.megabytes * 1_000_000, seconds=config.pull.seconds
+            config.folder.cache,
+            cache_bytes=config.pull.megabytes * 1_000_000,
+            seconds=config.pull.seconds,
+            keys=config.archive.keys,
         )
         self._catalogue = Catalogue.from_dicts(hayrick_decode.fields())
         self._serving = serving
@@ -76,7 +79,9 @@ class DirectBackend(Backend):
         desk = await asyncio.to_thread(Desk, config.folder.desk)
         store = open_store(config)
         await store.open(patient=serving)
-        return cls(config, catalog, store, desk, serving=serving)
+        backend = cls(config, catalog, store, desk, serving=serving)
+        await asyncio.to_thread(backend.fetcher.prepare)
+        return backend
 
     async def close(self) -> None:
         await self.pool.stop()

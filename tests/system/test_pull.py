@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import dpkt
 import httpx
 import pytest
-from tests.collector.captures import dns_query, http_exchange, write_pcap
+from tests.collector.captures import dns_query, ethernet, http_exchange, ipv4, write_pcap
 from tests.system.collector_process import Running, wait_until
 from tests.system.flow_sensor import HAYRICK, FlowSensor
 from tests.system.test_flow import indexed
@@ -35,9 +37,15 @@ def flow(tmp_path: Path, running: Running) -> Iterator[FlowSensor]:
     sensor.kill()
 
 
-def export(running: Running, out: Path) -> subprocess.CompletedProcess[str]:
-    command = [*HAYRICK, "export", WANTED, "--server", running.url, "-o", str(out)]
+def export(running: Running, out: Path, wanted: str = WANTED) -> subprocess.CompletedProcess[str]:
+    command = [*HAYRICK, "export", wanted, "--server", running.url, "-o", str(out)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def udp(payload: bytes, port: int) -> bytes:
+    datagram = dpkt.udp.UDP(sport=port, dport=7777, data=payload)
+    datagram.ulen = len(datagram)
+    return ethernet(ipv4("10.1.0.5", "10.7.7.7", 17, bytes(datagram)))
 
 
 def frames_of(path: Path) -> list[bytes]:
@@ -77,3 +85,35 @@ def test_what_a_sensor_cannot_give_is_said(tmp_path: Path, running: Running, flo
     direct = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert direct.returncode == 1
     assert "only a running collector can ask it" in direct.stderr
+
+
+def test_a_sensor_killed_while_it_sends_is_said_and_asked_again_once_it_is_back(
+    tmp_path: Path, running: Running
+) -> None:
+    """Of a pcapng too large to be asked for at once, on a sensor so slow that it is killed between two answers."""
+    sensor = FlowSensor(tmp_path, "flow", "records", 'pattern = "*.pcapng"\n', "pull_kilobytes = 16\n")
+    sensor.enrol(tmp_path / "data", running)
+    sensor.start()
+    frames = [udp(os.urandom(1200), port=20_000 + each % 50) for each in range(2500)]
+    write_pcap(tmp_path / "x.pcap", frames, step=0.001)
+    command = ["editcap", "-F", "pcapng", str(tmp_path / "x.pcap"), str(sensor.ring / "x.pcapng")]
+    subprocess.run(command, check=True, capture_output=True)
+    wait_until(partial(indexed, running, "flow"), sensor.log())
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(export, running, tmp_path / "out.pcap", "port == 7777")
+        wait_until(lambda: list((tmp_path / "data" / "cache").rglob("*.pieces")), "the first packets")
+        sensor.kill()
+        done = asking.result(60)
+    assert done.returncode == 1
+    assert "sensor flow went away" in done.stderr
+    kept = sum(each.stat().st_size for each in (tmp_path / "data" / "cache").rglob("*.pieces"))
+    assert 0 < kept < (sensor.ring / "x.pcapng").stat().st_size / 2
+    sensor.config.write_text(sensor.config.read_text().replace("pull_kilobytes = 16", "pull_kilobytes = 100000"))
+    sensor.start()
+    try:
+        wait_until(
+            lambda: export(running, tmp_path / "out.pcap", "port == 7777").returncode == 0, "the sensor to be back"
+        )
+    finally:
+        sensor.kill()
+    assert frames_of(tmp_path / "out.pcap") == frames

@@ -99,7 +99,9 @@ def _settle(
 def _wanted(row: ChunkRow, positions: array[int], lengths: array[int]) -> Wanted:
     places = sorted(dict(zip(positions, lengths, strict=True)).items())
     starts, sizes = array("q", (start for start, _ in places)), array("q", (size for _, size in places))
-    return Wanted(row.sensor, row.key, starts, sizes, (row.summary or {}).get("format") == "pcapng")
+    summary = row.summary or {}
+    pcapng, seekable = summary.get("format") == "pcapng", summary.get("seekable") is True
+    return Wanted(row.sensor, row.key, starts, sizes, row.size, pcapng, seekable)
 
 
 def _add_distant(made: Plan, fetcher: Fetcher, row: ChunkRow, wanted: Wanted) -> None:

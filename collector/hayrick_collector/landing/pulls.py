@@ -61,9 +61,14 @@ class Pulls:
         return self._fail([number for number, each in self.waiting.items() if each.route == route], "went away")
 
     def tick(self, now_ms: int) -> list[ev.Command]:
-        """Fail what waited too long."""
+        """Fail what waited too long; see whether the others' connections still stand.
+
+        Sending is how a closed one is noticed. What is sent they have already: that the chunk has landed.
+        """
         late = [number for number, each in self.waiting.items() if each.until_ms <= now_ms]
-        return self._fail(late, "did not answer in time")
+        failed = self._fail(late, "did not answer in time")
+        probes = {each.route: wire.Receipt(each.pull.key, wire.LANDED) for each in self.waiting.values()}
+        return [*failed, *(ev.Send(route, receipt) for route, receipt in probes.items())]
 
     def _fail(self, numbers: list[int], what: str) -> list[ev.Command]:
         gone = [self.waiting.pop(number) for number in numbers]

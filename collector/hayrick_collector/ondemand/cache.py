@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from hayrick_collector.ondemand.boxes import MAGIC_BYTES, Clear
 from hayrick_common.files import make_folder, remove
 
 IN_USE_SECONDS = 600.0  # what was touched later may be in an export that is still being taken
@@ -31,6 +32,14 @@ class Cache:
         """It is in use."""
         if path.exists():
             os.utime(path)
+
+    def drop_clear(self) -> None:
+        """Remove what lies in the clear: the archive is sealed now."""
+        for path in self.folder.glob("*/*/*.pieces"):
+            with path.open("rb") as file:
+                clear = file.read(MAGIC_BYTES) == Clear.beginning
+            if clear:
+                remove(path)
 
     def make_room(self, wanted: int) -> bool:
         """Remove what was used longest ago until so many bytes may be added; False when too much is in use."""

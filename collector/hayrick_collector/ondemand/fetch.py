@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 from weakref import WeakValueDictionary
 
+from hayrick_collector.archive.keyring import KeyRing
 from hayrick_collector.ondemand import ranges
 from hayrick_collector.ondemand.cache import Cache
+from hayrick_collector.ondemand.formats import Blocks, Capture, Classic
 from hayrick_collector.ondemand.pieces import Pieces, append
-from hayrick_collector.ondemand.ranges import HEADER, RECORD_HEADER, Range
+from hayrick_collector.ondemand.ranges import Range
 from hayrick_common.errors import HayrickError
 
 Pull = Callable[[str, str, list[Range]], Awaitable[bytes]]
 """`pull(sensor, key, ranges)`: the ranges' bytes of the sensor's chunk, concatenated; HayrickError says why not."""
 
 CHUNKS_A_SENSOR = 2  # asked for at a time
+ROUNDS = 8  # of asking for a chunk: a pcapng tells only bit by bit how much is needed
 
 
 @dataclass(slots=True)
 class Wanted:
-    """Packets of one chunk that a sensor has. Afterwards: those that are here, how to read them, and why not all."""
+    """Packets of one chunk (of `size` bytes) that a sensor has. Afterwards: those that are here, and why not all.
+
+    `pcapng`: so is the capture; `seekable`: what precedes its packets is all they refer to.
+    """
 
     sensor: str
     key: str
     positions: array[int]
     lengths: array[int]
+    size: int
     pcapng: bool = False
+    seekable: bool = True
     here: array[int] = field(default_factory=lambda: array("q"))
     reason: str = ""
 
@@ -41,15 +47,34 @@ class Wanted:
         """Packets that could not be had."""
         return len(self.positions) - len(self.here)
 
+    def capture(self) -> Capture:
+        """What of the capture is needed to read the packets. Raises ValueError when that cannot be said."""
+        if not self.pcapng:
+            return Classic(self.positions, self.lengths)
+        if not self.seekable:
+            raise ValueError(
+                "its pcapng describes sections or interfaces between packets (it was joined of several captures?),"
+                " so its packets cannot be asked for one by one"
+            )
+        return Blocks(self.positions, self.lengths, self.size)
+
 
 class Fetcher:
-    """`pull` is None where no collector runs: then only the cache is read."""
+    """`pull` is None where no collector runs: then only the cache is read. With `keys` what is kept is sealed."""
 
-    def __init__(self, folder: Path, *, cache_bytes: int, seconds: float, pull: Pull | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, cache_bytes: int, seconds: float, pull: Pull | None = None, keys: KeyRing | None = None
+    ) -> None:
         self.pull = pull
+        self._keys = keys
         self._cache = Cache(folder, cache_bytes)
         self._seconds = seconds
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def prepare(self) -> None:
+        """Where the archive is sealed, remove what was kept in the clear before."""
+        if self._keys:
+            self._cache.drop_clear()
 
     async def fetch(self, chunks: Sequence[Wanted]) -> None:
         """Get what can be had within the time allowed; what could not be had is said in each."""
@@ -72,7 +97,7 @@ class Fetcher:
 
         def open_pieces() -> BinaryIO:
             self._cache.touch(path)
-            return cast(BinaryIO, Pieces(path))
+            return cast(BinaryIO, Pieces(path, self._keys))
 
         return open_pieces
 
@@ -90,28 +115,30 @@ class Fetcher:
         return self._busy.setdefault(key, asyncio.Lock())
 
     async def _missing(self, wanted: Wanted) -> None:
+        capture = wanted.capture()
+        for _ in range(ROUNDS):
+            here, needed = await asyncio.to_thread(self._look, wanted, capture)
+            if not needed:
+                return
+            if self.pull is None:
+                raise HayrickError(
+                    f"they are kept on sensor {wanted.sensor}: only a running collector can ask it (--server)"
+                )
+            await self._ask(wanted, capture, here, needed, self.pull)
+        raise ValueError("the sensor's answers never have all that is needed")
+
+    def _look(self, wanted: Wanted, capture: Capture) -> tuple[Pieces, list[Range]]:
+        with Pieces(self._cache.path(wanted.key), self._keys, verify=True) as here:
+            return here, capture.needed(here)
+
+    async def _ask(self, wanted: Wanted, capture: Capture, here: Pieces, needed: list[Range], pull: Pull) -> None:
         path = self._cache.path(wanted.key)
-        with await asyncio.to_thread(Pieces, path, verify=True) as pieces:
-            places = [each for each in self._places(wanted) if not pieces.holds(*each)]
-            end, known = pieces.end, pieces.read(HEADER[1])
-        if not places:
-            return
-        if wanted.pcapng:
-            raise ValueError("its capture is pcapng, whose packets cannot be asked for one by one yet")
-        if self.pull is None:
-            raise HayrickError(
-                f"they are kept on sensor {wanted.sensor}: only a running collector can ask it (--server)"
-            )
-        await asyncio.to_thread(self._room, path, sum(length for _, length in places))
-        order = ranges.order_of(known) if known else ""
-        lengths = dict(places)
-        starts = [offset for offset in lengths if offset != HEADER[0]]
-        for request in ranges.requests(ranges.coalesced(places)):
-            body = await self.pull(wanted.sensor, wanted.key, request)
+        await asyncio.to_thread(self._room, path, sum(length for _, length in needed))
+        for request in ranges.requests(ranges.coalesced(needed)):
+            body = await pull(wanted.sensor, wanted.key, request)
             found = list(zip(request, ranges.split(body, request), strict=True))
-            order = order or ranges.order_of(body)
-            _check(found, order, starts, lengths)
-            end = await asyncio.to_thread(append, path, end, found)
+            capture.check(found)
+            await asyncio.to_thread(append, path, here, found, self._keys)
 
     def _room(self, path: Path, size: int) -> None:
         self._cache.prepare(path)
@@ -122,24 +149,13 @@ class Fetcher:
                 f"{size} bytes more do not fit into the {most} MB for packets from sensors (pull.megabytes)"
             )
 
-    def _places(self, wanted: Wanted) -> list[Range]:
-        return [HEADER, *zip(wanted.positions, wanted.lengths, strict=True)]
-
     def _settle(self, wanted: Wanted) -> None:
         path = self._cache.path(wanted.key)
         self._cache.touch(path)
-        with Pieces(path) as pieces:
-            if pieces.holds(*HEADER):
-                places = zip(wanted.positions, wanted.lengths, strict=True)
-                wanted.here = array("q", (offset for offset, length in places if pieces.holds(offset, length)))
+        try:
+            with Pieces(path, self._keys) as here:
+                wanted.here = array("q", wanted.capture().readable(here))
+        except (ValueError, OSError) as error:
+            wanted.reason = wanted.reason or f"{wanted.sensor}: {error}"
         if wanted.missing and not wanted.reason:
             wanted.reason = f"{wanted.sensor} did not send them"
-
-
-def _check(found: list[tuple[Range, bytes]], order: str, starts: Sequence[int], lengths: dict[int, int]) -> None:
-    """Every packet that was asked for must look like one, of the length its session tells."""
-    for (offset, length), data in found:
-        for start in islice(starts, bisect_left(starts, offset), None):
-            if start + RECORD_HEADER > offset + length:
-                break
-            ranges.check(data[start - offset : start - offset + RECORD_HEADER], order, lengths[start])

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 
 from hayrick_common.wire import PULL_MAX_BYTES, PULL_MAX_RANGES
 
 Range = tuple[int, int]
-HEADER: Range = (0, 24)
-RECORD_HEADER = 16
 GAP_BYTES = 64  # bytes between two packets that cost less than a range of their own
 RANGE_BYTES = 512 << 10
-_ORDERS = {
-    b"\xd4\xc3\xb2\xa1": "<I", b"\x4d\x3c\xb2\xa1": "<I", b"\xa1\xb2\xc3\xd4": ">I", b"\xa1\xb2\x3c\x4d": ">I",
-}  # fmt: skip
 
 
 def coalesced(places: Iterable[Range]) -> Iterator[Range]:
@@ -55,18 +49,3 @@ def split(body: bytes, ranges: Sequence[Range]) -> list[bytes]:
         pieces.append(body[at : at + length])
         at += length
     return pieces
-
-
-def order_of(header: bytes) -> str:
-    """How a classic capture writes numbers, by its first bytes; ValueError when it is none."""
-    order = _ORDERS.get(header[:4])
-    if order is None:
-        raise ValueError("the sensor's file is no classic pcap")
-    return order
-
-
-def check(header: bytes, order: str, length: int) -> None:
-    """A packet's record header must say the length that its session gave it; ValueError when it does not."""
-    captured: int = struct.unpack_from(order, header, 8)[0]
-    if captured + RECORD_HEADER != length:
-        raise ValueError("the sensor sent other packets than its sessions tell of")

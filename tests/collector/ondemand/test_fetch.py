@@ -57,7 +57,7 @@ class Sensor:
 def wanted_of(capture: Path, every: int, start: int = 0, key: str = KEY) -> Wanted:
     record = (capture.stat().st_size - 24) // PACKETS
     positions = array("q", (24 + record * each for each in range(start, PACKETS, every)))
-    return Wanted(key.split(".")[0], key, positions, array("q", [record] * len(positions)))
+    return Wanted(key.split(".")[0], key, positions, array("q", [record] * len(positions)), capture.stat().st_size)
 
 
 def fetcher(folder: Path, sensor: Sensor | None, *, cache_bytes: int = 10_000_000, seconds: float = 20) -> Fetcher:
