@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from hayrick_collector.desk.people import LOCAL, Person
+
 CaptureFormat = Literal["pcap", "pcapng"]
 Weight = Literal["sessions", "packets", "bytes"]
 Document = dict[str, Any]
@@ -22,7 +24,7 @@ PIECE = 1 << 20
 class Search:
     """What to look for. Times are epoch ms, None is unbounded; `sort` is (field, "asc" or "desc") pairs; `fields` names
     what each item carries (empty: everything). `zone`: of times in the expression that name none (empty: the
-    collector's setting)."""
+    collector's setting). `person`: who asks, which settles what saved names mean and what may be seen at all."""
 
     expression: str = ""
     start_ms: int | None = None
@@ -32,6 +34,7 @@ class Search:
     cursor: str | None = None
     fields: tuple[str, ...] = ()
     zone: str = ""
+    person: Person = LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,11 @@ class Backend(ABC):
         self, search: Search, source: str, destination: str, limit: int, order: Weight = "sessions"
     ) -> Document:
         """Which values of two fields come together: {nodes, links, more}, the heaviest first."""
+
+    @abstractmethod
+    async def complete(self, search: Search, cursor: int, *, values: bool = False) -> Document:
+        """What may be typed at a place of the expression (characters, from 0), as `api.models.CompletionAnswer` has it.
+        `values`: of a field, those that sessions in the time range have, too."""
 
     @abstractmethod
     async def fields(self) -> list[Document]:

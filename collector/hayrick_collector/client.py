@@ -131,6 +131,9 @@ class HttpBackend(Backend):
         ends = {"source": source, "destination": destination}
         return await self._get("/api/graph", {**_range(search), **ends, "limit": limit, "order": order})
 
+    async def complete(self, search: Search, cursor: int, *, values: bool = False) -> Document:
+        return await self._get("/api/complete", {**_range(search), "cursor": cursor, "values": values})
+
     async def fields(self) -> list[Document]:
         return list((await self._get("/api/fields"))["items"])
 
@@ -238,7 +241,13 @@ def _error(answer: httpx.Response) -> Exception:
     except (ValueError, KeyError, TypeError):
         return StoreError(f"{answer.url} answered {answer.status_code}, not as a collector does")
     if code == "expression":
-        return ExpressionError(message, int(told.get("column") or 1))
+        return ExpressionError(
+            message,
+            int(told.get("column") or 1),
+            found=told.get("found") or "",
+            expected=told.get("expected") or (),
+            similar=told.get("did_you_mean") or (),
+        )
     if answer.status_code == 404:
         return LookupError(message)
     return _ERRORS.get(code, HayrickError)(message)

@@ -7,12 +7,13 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import hayrick_decode
+from hayrick_collector import completing
 from hayrick_collector.archive import export as exporting
 from hayrick_collector.backend import (
     Backend,
@@ -31,8 +32,10 @@ from hayrick_collector.backend import (
 )
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
+from hayrick_collector.desk import saved
 from hayrick_collector.desk.database import Desk
-from hayrick_collector.expression import Catalogue, Node, parse_expression
+from hayrick_collector.expression import Catalogue, Node, conjunction, parse_expression
+from hayrick_collector.expression.completion import complete
 from hayrick_collector.ingest.imports import intake
 from hayrick_collector.ingest.pool import IngestPool
 from hayrick_collector.ondemand import Fetcher
@@ -96,7 +99,7 @@ class DirectBackend(Backend):
     # --- sessions -------------------------------------------------------------------------------------------------
 
     async def search(self, search: Search) -> Found:
-        page = await _asked(self.store.find(self._query(search)))
+        page = await _asked(self.store.find(await self.query_of(search)))
         return Found(page.items, page.total or 0, page.cursor)
 
     async def session(self, session_id: str) -> Document | None:
@@ -106,7 +109,7 @@ class DirectBackend(Backend):
         self, search: Search, file_format: CaptureFormat | None = None, *, session_id: str | None = None
     ) -> Export:
         if session_id is None:
-            positions = self.store.positions(self._query(search))
+            positions = self.store.positions(await self.query_of(search))
         else:
             positions = self.store.positions_of([session_id])
         planned = await _asked(exporting.plan(self.config, self.catalog, positions, self.fetcher))
@@ -115,13 +118,15 @@ class DirectBackend(Backend):
     async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:
         if not add and not remove:
             raise UsageError("no tags to add or remove")
-        return await _asked(self.store.tag(self._query(search), add, remove))
+        return await _asked(self.store.tag(await self.query_of(search), add, remove))
 
     async def facets(self, search: Search, field: str, limit: int, order: Weight = "sessions") -> list[Document]:
-        return [asdict(each) for each in await _asked(self.store.facets(self._query(search), field, limit, order))]
+        return [
+            asdict(each) for each in await _asked(self.store.facets(await self.query_of(search), field, limit, order))
+        ]
 
     async def unique(self, search: Search, field: str, limit: int | None = None) -> AsyncGenerator[Document]:
-        found = self.store.unique(self._query(search), field, limit)
+        found = self.store.unique(await self.query_of(search), field, limit)
         try:
             async for value, sessions in found:
                 yield {"value": value, "sessions": sessions}
@@ -131,7 +136,7 @@ class DirectBackend(Backend):
     async def histogram(
         self, search: Search, interval_ms: int, metric: str = "sessions", split: str = "", limit: int = 10
     ) -> list[Document]:
-        asked = self.store.histogram(self._query(search), interval_ms, metric, split or None, limit)
+        asked = self.store.histogram(await self.query_of(search), interval_ms, metric, split or None, limit)
         return [
             {"start": each.start_ms, "value": each.value, **({"split": each.split} if split else {})}
             for each in await _asked(asked)
@@ -140,16 +145,26 @@ class DirectBackend(Backend):
     async def graph(
         self, search: Search, source: str, destination: str, limit: int, order: Weight = "sessions"
     ) -> Document:
-        return asdict(await _asked(self.store.graph(self._query(search), source, destination, limit, order)))
+        return asdict(await _asked(self.store.graph(await self.query_of(search), source, destination, limit, order)))
 
     async def fields(self) -> list[Document]:
         return [dict(each) for each in hayrick_decode.fields()]
 
+    async def query_of(self, search: Search) -> Query:
+        """The store's question: what is asked, of what the person may see. Raises ExpressionError, UsageError."""
+        return await asyncio.to_thread(self._query, search)
+
     def _query(self, search: Search) -> Query:
+        person = search.person
+        parts = [self._parsed(search)] if search.expression.strip() else []
+        if person.expression.strip():  # without saved names, which the person might make
+            parts.append(parse_expression(person.expression, self._catalogue))
+        starts = [each for each in (search.start_ms, person.start_ms) if each is not None]
+        stops = [each for each in (search.stop_ms, person.stop_ms) if each is not None]
         return Query(
-            expression=self._parsed(search) if search.expression.strip() else None,
-            start_ms=search.start_ms,
-            stop_ms=search.stop_ms,
+            expression=conjunction(parts) if parts else None,
+            start_ms=max(starts, default=None),
+            stop_ms=min(stops, default=None),
             sort=[(name, "desc" if direction == "desc" else "asc") for name, direction in search.sort],
             limit=search.limit,
             cursor=search.cursor,
@@ -161,7 +176,19 @@ class DirectBackend(Backend):
             zone = zone_of(search.zone or self.config.zone)
         except ValueError as error:
             raise UsageError(str(error)) from error
-        return parse_expression(search.expression, self._catalogue, zone=zone)
+        return parse_expression(search.expression, self._catalogue, zone=zone, **self._saved(search))
+
+    def _saved(self, search: Search) -> dict[str, Any]:
+        return {"lists": saved.lists(self.desk, search.person), "views": saved.views(self.desk, search.person)}
+
+    async def complete(self, search: Search, cursor: int, *, values: bool = False) -> Document:
+        names = self._saved(search)
+        found = await asyncio.to_thread(complete, search.expression, cursor, self._catalogue, **names)
+        if not values or found.field is None or not completing.offers_values(found):
+            return completing.as_document(found, in_time=True)
+        narrow = replace(search, expression=completing.narrowing(found.field, found.typed))
+        found, in_time = await completing.with_values(found, self.store, await self.query_of(narrow))
+        return completing.as_document(found, in_time=in_time)
 
     # --- the collector itself -------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ OSError and ValueError stay what they are. The codes above 64 are those of sysex
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class HayrickError(Exception):
     """A failure with one clear line for the person who ran the command."""
@@ -32,11 +34,23 @@ class UsageError(HayrickError):
 
 
 class ExpressionError(UsageError):
-    """A search expression does not parse; `column` counts from 1."""
+    """A search expression does not parse. `column` counts from 1; `found` stands there (empty: the expression ends);
+    `expected` could stand there; `similar` are names of fields that look like the one found."""
 
-    def __init__(self, message: str, column: int = 1) -> None:
+    def __init__(
+        self,
+        message: str,
+        column: int = 1,
+        *,
+        found: str = "",
+        expected: Sequence[str] = (),
+        similar: Sequence[str] = (),
+    ) -> None:
         super().__init__(message)
         self.column = column
+        self.found = found
+        self.expected = tuple(expected)
+        self.similar = tuple(similar)
 
 
 class MissingExtraError(UsageError):

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 from hayrick_collector.api import errors
 from hayrick_collector.api.accounts import Accounts
 from hayrick_collector.api.models import ErrorAnswer
-from hayrick_collector.api.routes import auth, chunks, explore, sessions, things
+from hayrick_collector.api.routes import auth, chunks, complete, explore, sessions, things
 from hayrick_collector.api.security import Guard, needs
 from hayrick_collector.desk.people import Person
 from hayrick_collector.direct import DirectBackend
@@ -21,7 +21,7 @@ from hayrick_common import __version__
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 PAGES = ("/", "/login", "/setup", "/shared", "/session/{session_id}")
-ROUTERS = (auth.router, sessions.router, explore.router, chunks.router, things.router)
+ROUTERS = (auth.router, sessions.router, explore.router, complete.router, chunks.router, things.router)
 
 
 def create_app(backend: DirectBackend, *, person: Person | None = None) -> FastAPI:

@@ -1,4 +1,5 @@
-"""One shape for every error the API answers with: {"error": {"code", "message", "column"?, "hint"?}}."""
+"""One shape for every error the API answers with: {"error": {"code", "message", "hint"?}}, with the place in
+an expression where that is what is wrong."""
 
 from __future__ import annotations
 
@@ -43,14 +44,12 @@ def error_response(
     code: str,
     message: str,
     *,
-    column: int | None = None,
     hint: str | None = None,
     retry: float | None = None,
+    place: dict[str, Any] | None = None,
 ) -> JSONResponse:
     """The one shape."""
-    error: dict[str, Any] = {"code": code, "message": message}
-    if column is not None:
-        error["column"] = column
+    error: dict[str, Any] = {"code": code, "message": message, **(place or {})}
     if hint is not None:
         error["hint"] = hint
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
@@ -59,13 +58,20 @@ def error_response(
     return JSONResponse({"error": error}, status, headers)
 
 
+def _place(error: HayrickError) -> dict[str, Any]:
+    """Where and what is wrong in an expression."""
+    if not isinstance(error, ExpressionError):
+        return {}
+    return {"column": error.column, "found": error.found, "expected": error.expected, "did_you_mean": error.similar}
+
+
 def install(app: FastAPI) -> None:
     """Answer every exception of ours, of FastAPI and of Starlette in the one shape."""
 
     @app.exception_handler(HayrickError)
     async def ours(request: Request, error: HayrickError) -> JSONResponse:
         status, code = next((status, code) for kind, status, code in _STATUSES if isinstance(error, kind))
-        return error_response(status, code, str(error), column=getattr(error, "column", None))
+        return error_response(status, code, str(error), place=_place(error))
 
     @app.exception_handler(OSError)
     async def system(request: Request, error: OSError) -> JSONResponse:

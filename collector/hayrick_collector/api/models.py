@@ -9,12 +9,21 @@ from pydantic import BaseModel, Field
 Document = dict[str, Any]
 
 
-class ErrorBody(BaseModel):
-    """What went wrong; `column` (from 1) points into the expression."""
+class Mistake(BaseModel):
+    """Of an expression: at `column` (from 1) stands `found` (empty: it ends there) where one of `expected` could stand;
+    `did_you_mean` are names of fields like the one found."""
 
-    code: str
     message: str
     column: int | None = None
+    found: str | None = None
+    expected: list[str] | None = None
+    did_you_mean: list[str] | None = None
+
+
+class ErrorBody(Mistake):
+    """What went wrong; an expression's mistakes (code `expression`) come with their place."""
+
+    code: str
     hint: str | None = None
 
 
@@ -30,6 +39,29 @@ class SessionsPage(BaseModel):
     total: int = Field(description="sessions that match in all")
     items: list[Document]
     cursor: str | None
+
+
+class CandidateItem(BaseModel):
+    """`text` may be put in; `detail` is the kind of a field's values."""
+
+    text: str
+    kind: str = Field(description="field, operator, value, list, view, sign or join")
+    help: str
+    detail: str
+
+
+class CompletionAnswer(BaseModel):
+    """An item replaces the characters from `start` to `stop` (from 0, `stop` not included). `field`: a value of it is
+    being typed. `in_time`: false when the store took too long to tell its values. `error`: a mistake before the cursor,
+    which leaves nothing to offer."""
+
+    start: int
+    stop: int
+    expects: str = Field(description="what belongs there, for people")
+    field: str | None
+    items: list[CandidateItem]
+    in_time: bool
+    error: Mistake | None
 
 
 class FacetValue(BaseModel):

@@ -15,6 +15,7 @@ from hayrick_collector.expression.tree import (
     Term,
     Wildcard,
     Words,
+    conjunction,
 )
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "Term",
     "Wildcard",
     "Words",
+    "conjunction",
     "parse_expression",
 ]

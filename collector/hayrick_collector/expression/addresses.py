@@ -9,6 +9,7 @@ from dataclasses import dataclass
 V4_FIRST = 0xFFFF << 32
 V4_LAST = V4_FIRST | 0xFFFFFFFF
 LAST = (1 << 128) - 1
+FORMS = "an address, such as 10.0.0.1, 10.0, 10.0.0.0/8:80, 2001:db8::/32, 2001:db8::1.80, ipv4 or ipv6"
 _MAX_PORT = 65535
 _V4 = re.compile(r"(?P<address>\d{1,3}(?:\.\d{1,3}){0,3})\.?(?P<prefix>/\d+)?(?P<port>:\d*)?")
 _V4_SHAPE = re.compile(r"[\d.]+(?:/|:|$)")
@@ -44,7 +45,7 @@ def parse_address(text: str) -> Span:
 def _complaint(text: str) -> str:
     if _V4_SHAPE.match(text):
         return "expected digits in the address, its prefix (/24) and its port (:80)"
-    return "expected an address, such as 10.0.0.1, 10.0, 10.0.0.0/8:80, 2001:db8::/32, 2001:db8::1.80, ipv4 or ipv6"
+    return f"expected {FORMS}"
 
 
 def _v4(found: re.Match[str]) -> Span:

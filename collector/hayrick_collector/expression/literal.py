@@ -24,9 +24,9 @@ class Literal:
         """The text with its escapes resolved."""
         return re.sub(r"\\(.)", r"\1", self.text, flags=re.DOTALL)
 
-    def refuse(self, reason: str, offset: int = 0) -> ExpressionError:
+    def refuse(self, reason: str, offset: int = 0, *, expected: tuple[str, ...] = ()) -> ExpressionError:
         """The error that points at this value, `offset` characters into it."""
-        return ExpressionError(reason, self.column + offset)
+        return ExpressionError(reason, self.column + offset, expected=expected)
 
 
 def from_token(kind: str, text: str, position: int) -> Literal:
@@ -36,3 +36,13 @@ def from_token(kind: str, text: str, position: int) -> Literal:
     if kind == "REGEX":
         return Literal(text[1:-1], "regex", position + 1)
     return Literal(text, "bare", position + 1)
+
+
+_PLAIN = re.compile(r"[^\s()\[\]\"&|,!<>=\\*?/$][^\s()\[\]\"&|,!<>=\\*?]*")
+
+
+def written(value: str) -> str:
+    """How a value that means itself is typed: in quotes where it must be, with wildcards escaped."""
+    if _PLAIN.fullmatch(value):
+        return value
+    return '"' + re.sub(r'([\\"*?])', r"\\\1", value) + '"'

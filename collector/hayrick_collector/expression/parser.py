@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timezone, tzinfo
-from functools import cache
-from pathlib import Path
+from fnmatch import fnmatchcase
 
-from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Token, Tree
+from lark.exceptions import UnexpectedInput
 
 from hayrick_collector.expression.fields import OBJECT, Catalogue, Field
+from hayrick_collector.expression.grammar import grammar, refusal
 from hayrick_collector.expression.literal import Literal, from_token
 from hayrick_collector.expression.tree import EVERYTHING, Exists, Node, conjunction, depth, disjunction, negation
 from hayrick_collector.expression.values import ORDERINGS, Values
@@ -22,23 +23,7 @@ MAX_LENGTH = 100_000  # characters: thousands of addresses in a list, and no mor
 MAX_DEPTH = 200
 MAX_VIEWS = 10
 VIEW = "view"
-_NAMES = {
-    "FIELD": "a field",
-    "OPERATOR": "an operator (== != < <= > >=)",
-    "EXISTS": "EXISTS!",
-    "QUOTED": 'a "quoted" value',
-    "REGEX": "a /regex/",
-    "BARE": "a value",
-    "_OR": "||",
-    "_AND": "&&",
-    "_NOT": "!",
-    "_LPAR": "(",
-    "_RPAR": ")",
-    "_LSQB": "[",
-    "_RSQB": "]",
-    "_COMMA": "a comma",
-    "$END": "the end",
-}
+MOST_VALUES = 100_000  # of saved lists in one expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +49,35 @@ def parse_expression(
 ) -> Node:
     """The tree of an expression; blank text means every session.
 
-    `now_ms`: what relative times count from. `zone`: of times that name none. `lists`: saved lists of values, written
-    `$name`. `views`: saved expressions, written `view==name`. Raises ExpressionError, whose column counts from 1.
+    `now_ms`: what relative times count from. `zone`: of times that name none. `lists`: saved lists of values by name,
+    written `$name`. `views`: saved expressions by name, written `view==name`; both are asked for what the text names
+    and no more. Raises ExpressionError, whose column counts from 1.
     """
     now = epoch_ms() if now_ms is None else now_ms
-    return _parse(text, Context(catalogue, now, zone, lists or {}, views or {}))
+    try:
+        return _parse(text, Context(catalogue, now, zone, lists or {}, views or {}))
+    except ExpressionError as error:
+        error.found = error.found or word_at(text, error.column - 1)
+        raise
+
+
+def word_at(text: str, position: int) -> str:
+    """What stands there up to the next blank, bracket or comma; at most 100 characters."""
+    found = re.match(r'"(?:[^"\\]|\\.)*"|[^\s()\[\],"&|=<>!]+|\S', text[position : position + 100])
+    return found[0] if found else ""
 
 
 def _parse(text: str, context: Context) -> Node:
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression is at most {MAX_LENGTH} characters long", MAX_LENGTH + 1)
     try:
-        tree = _grammar().parse(text)
+        tree = grammar().parse(text)
     except UnexpectedInput as error:
-        raise _refusal(text, error) from None
+        raise refusal(text, error) from None
     node = _build(tree, context)
     if depth(node) > MAX_DEPTH:
         raise ExpressionError(f"an expression nests at most {MAX_DEPTH} deep", 1)
     return node
-
-
-@cache
-def _grammar() -> Lark:
-    text = Path(__file__).with_name("grammar.lark").read_text("utf-8")
-    return Lark(text, parser="lalr", lexer="contextual", maybe_placeholders=False)
 
 
 def _build(tree: Tree[Token], context: Context) -> Node:
@@ -115,6 +105,13 @@ def _token(child: Tree[Token] | Token) -> Token:
     return child
 
 
+def unknown_field(catalogue: Catalogue, name: str, column: int) -> ExpressionError:
+    """The refusal of a name that no field has, with those it may have meant."""
+    similar = catalogue.similar(name)
+    hint = f"; did you mean {', '.join(similar)}?" if similar else ""
+    return ExpressionError(f"unknown field {name}{hint}", column, found=name, expected=("a field",), similar=similar)
+
+
 class _Comparisons:
     """Builds the node of one `FIELD OPERATOR value`."""
 
@@ -135,8 +132,8 @@ class _Comparisons:
             what = "EXISTS!" if shape == "exists" else "a list"
             raise ExpressionError(f"{what} can only be compared with == or !=", (tokens[0].start_pos or 0) + 1)
         literals = [from_token(token.type, str(token), token.start_pos or 0) for token in tokens]
-        if name == VIEW and self._context.catalogue.find(VIEW) is None:
-            return disjunction(self._view(each) for each in literals)
+        if name == VIEW:
+            return self._views(operator, shape, literals)
         members = self._members(str(name), column, exists=shape == "exists")
         if shape == "exists":
             return disjunction(Exists(member) for member in members)
@@ -156,9 +153,7 @@ class _Comparisons:
             raise ExpressionError(f"{name} is not kept where it could be searched", column)
         if members:
             return members
-        similar = self._context.catalogue.similar(name)
-        hint = f"; did you mean {', '.join(similar)}?" if similar else ""
-        raise ExpressionError(f"unknown field {name}{hint}", column)
+        raise unknown_field(self._context.catalogue, name, column)
 
     def _any_member(self, members: tuple[Field, ...], operator: str, literals: list[Literal]) -> Node:
         """Any member of a group that can hold the values; a refusal only if none can."""
@@ -174,13 +169,24 @@ class _Comparisons:
         return disjunction(made)
 
     def _listed(self, literal: Literal) -> list[Literal]:
-        """The values of a saved list where `$name` was written, else the literal itself."""
+        """The values of the saved lists where `$name` was written, else the literal itself."""
         if literal.style != "bare" or not literal.text.startswith("$"):
             return [literal]
-        saved = self._context.lists.get(literal.text[1:])
-        if saved is None:
+        name, lists = literal.text[1:], self._context.lists
+        named = [lists[each] for each in lists if fnmatchcase(each, name)] if "*" in name else [lists.get(name)]
+        values = [replace(literal, text=value, style="quoted") for saved in named for value in saved or ()]
+        if not named or named == [None]:
             raise literal.refuse(f"no saved list {literal.text}")
-        return [replace(literal, text=value, style="quoted") for value in saved]
+        if len(values) > MOST_VALUES:
+            raise literal.refuse(f"saved lists of more than {MOST_VALUES} values in all")
+        return values
+
+    def _views(self, operator: str, shape: str, literals: list[Literal]) -> Node:
+        if operator in ORDERINGS or shape == "exists":
+            raise literals[0].refuse(
+                "view is compared with == or !=, and with names of saved views", expected=("a name",)
+            )
+        return (conjunction if shape == "all_of" else disjunction)(self._view(each) for each in literals)
 
     def _view(self, literal: Literal) -> Node:
         saved = self._context.views.get(literal.plain)
@@ -194,29 +200,3 @@ class _Comparisons:
             raise literal.refuse(
                 f"the saved view {literal.plain} is wrong at its column {error.column}: {error}"
             ) from None
-
-
-def _refusal(text: str, error: UnexpectedInput) -> ExpressionError:
-    """What stands where something else was expected."""
-    expected: set[str] = set()
-    found = "the end of the expression"
-    position = len(text)
-    if isinstance(error, UnexpectedToken):
-        expected = set(error.accepts or error.expected)
-        if error.token.type != "$END":
-            position, found = error.token.start_pos or 0, repr(str(error.token))
-    elif isinstance(error, UnexpectedCharacters):
-        expected = set(error.allowed or ())
-        position = _offset(text, error.line, error.column)
-        found = repr(text[position : position + 1])
-    return ExpressionError(f"expected {_expectation(expected)}, found {found}", position + 1)
-
-
-def _offset(text: str, line: int, column: int) -> int:
-    """Characters before the place that lark counts in lines and columns from 1."""
-    return sum(len(each) for each in text.splitlines(keepends=True)[: line - 1]) + column - 1
-
-
-def _expectation(terminals: set[str]) -> str:
-    names = [name for terminal, name in _NAMES.items() if terminal in terminals]
-    return " or ".join(names) if len(names) < 3 else ", ".join(names[:-1]) + " or " + names[-1]

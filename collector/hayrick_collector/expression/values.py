@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import tzinfo
 
 from hayrick_collector.expression import addresses, regex, times, transforms, wildcard
-from hayrick_collector.expression.fields import Catalogue, Field
+from hayrick_collector.expression.fields import TEXT_KINDS, Catalogue, Field
 from hayrick_collector.expression.literal import Literal
 from hayrick_collector.expression.tree import (
     Interval,
@@ -21,9 +21,26 @@ from hayrick_collector.expression.tree import (
     conjunction,
     disjunction,
 )
+from hayrick_common.errors import ExpressionError
 
 INTEGER_LIMIT = 1 << 63
 ORDERINGS = ("<", "<=", ">", ">=")
+_WHOLE = "a whole number or a range such as 80-90"
+_TEXT = 'a text, "quoted" where it holds spaces or signs, a pattern with * and ?, or a /regex/'
+_EXPECTED = {
+    "ip": addresses.FORMS,
+    "integer": _WHOLE,
+    "date": times.FORMS,
+    "seconds": times.FORMS,
+    "boolean": "true or false",
+}
+
+
+def expected_of(field: Field) -> str:
+    """What a value of the field looks like, for people."""
+    if field.transform == "ip_protocol":
+        return f"{_WHOLE}, or a protocol such as tcp"
+    return _EXPECTED.get(field.kind, "words of letters and digits" if field.kind in TEXT_KINDS else _TEXT)
 
 
 class Values:
@@ -48,7 +65,11 @@ class Values:
     def _one(self, field: Field, operator: str, literal: Literal) -> Test | Node:
         if "\0" in literal.text:
             raise literal.refuse("a value cannot hold a NUL character")
-        return self._maker(field)(field, operator, literal)
+        try:
+            return self._maker(field)(field, operator, literal)
+        except ExpressionError as error:
+            error.expected = error.expected or (expected_of(field),)
+            raise
 
     def _maker(self, field: Field) -> Callable[[Field, str, Literal], Test | Node]:
         makers: dict[str, Callable[[Field, str, Literal], Test | Node]] = {
@@ -125,7 +146,6 @@ _RANGE = re.compile(r"(-?\d{1,20})-(-?\d{1,20})")
 
 def _whole_numbers(field: Field, literal: Literal) -> tuple[int, int]:
     text = literal.plain.strip()
-    expected = "a whole number or a range such as 80-90"
     if found := _RANGE.fullmatch(text):
         low, high = int(found[1]), int(found[2])
     elif _NUMBER.fullmatch(text):
@@ -133,10 +153,10 @@ def _whole_numbers(field: Field, literal: Literal) -> tuple[int, int]:
     elif field.transform == "ip_protocol":
         number = transforms.protocol_number(text)
         if number is None:
-            raise literal.refuse(f"{field.expression}: expected {expected}, or a protocol such as tcp")
+            raise literal.refuse(f"{field.expression}: expected {expected_of(field)}")
         low = high = number
     else:
-        raise literal.refuse(f"{field.expression}: expected {expected}")
+        raise literal.refuse(f"{field.expression}: expected {_WHOLE}")
     if not -INTEGER_LIMIT <= low <= high < INTEGER_LIMIT:
         raise literal.refuse(f"{field.expression}: the range is empty or too large for 64 bits")
     return low, high

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Query, Request
 
+from hayrick_collector.api.security import PersonDep
 from hayrick_collector.backend import Search
 from hayrick_collector.direct import DirectBackend
 from hayrick_collector.timespan import parse_time
@@ -20,6 +21,7 @@ def backend_of(request: Request) -> DirectBackend:
 
 
 def search_of(
+    person: PersonDep,
     expression: Annotated[str, Query(max_length=100_000, description="empty: every session")] = "",
     start: Annotated[str, Query(alias="from", description="ISO 8601, 24h (ago), or Unix seconds or ms")] = "",
     stop: Annotated[str, Query(alias="to")] = "",
@@ -28,7 +30,13 @@ def search_of(
     ] = "",
 ) -> Search:
     """The sessions that a request means."""
-    return Search(expression=expression, start_ms=_time(start, "from"), stop_ms=_time(stop, "to"), zone=zone)
+    return Search(
+        expression=expression,
+        start_ms=_time(start, "from"),
+        stop_ms=_time(stop, "to"),
+        zone=zone,
+        person=person,
+    )
 
 
 BackendDep = Annotated[DirectBackend, Depends(backend_of)]

@@ -19,7 +19,7 @@ from hayrick_collector.api.models import (
     TagsRequest,
 )
 from hayrick_collector.api.routes import BackendDep, Limit, SearchDep, names, sort_of
-from hayrick_collector.api.security import needs, noted
+from hayrick_collector.api.security import PersonDep, needs, noted
 from hayrick_collector.backend import CaptureFormat, Export, Missing, Search
 from hayrick_collector.tags import check_tags
 
@@ -83,10 +83,10 @@ async def session(backend: BackendDep, session_id: str) -> Document:
 
 
 @router.post("/tags", dependencies=[Depends(needs("tagger", audit="tag"))])
-async def tags(request: Request, backend: BackendDep, body: TagsRequest) -> TagsAnswer:
+async def tags(request: Request, backend: BackendDep, person: PersonDep, body: TagsRequest) -> TagsAnswer:
     """Add tags to, and remove tags from, all sessions that match."""
     noted(request, expression=body.expression, add=body.add, remove=body.remove)
-    search = Search(expression=body.expression, start_ms=body.start, stop_ms=body.stop, zone=body.zone)
+    search = Search(expression=body.expression, start_ms=body.start, stop_ms=body.stop, zone=body.zone, person=person)
     return TagsAnswer(sessions=await backend.tag(search, check_tags(body.add), check_tags(body.remove)))
 
 
