@@ -23,9 +23,10 @@ def page(name: str) -> str:
     return (ROOT / name).read_text("utf-8")
 
 
-def test_settings_and_commands_are_documented_as_they_are() -> None:
-    text = page("docs/OPERATIONS.md")
-    assert text == reference.renewed(text), "run: .venv/bin/python scripts/lib/reference.py"
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_settings_commands_and_fields_are_documented_as_they_are(name: str) -> None:
+    text = page(f"docs/{name}")
+    assert text == reference.renewed(text, name), "run: .venv/bin/python scripts/lib/reference.py"
 
 
 @pytest.mark.parametrize("kind", [SensorSettings, CollectorConfig])

@@ -1,4 +1,4 @@
-"""Writes the reference parts of docs/OPERATIONS.md (settings, commands) from the code, between its markers.
+"""Writes the reference parts of the documents (settings, commands, fields) from the code, between their markers.
 
 `tests/test_docs.py` fails when they differ; run this to bring them up to date.
 """
@@ -10,16 +10,19 @@ import dataclasses
 import re
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import hayrick_decode
 from hayrick_collector.config import CollectorConfig
+from hayrick_collector.expression import Catalogue, Field, candidates
+from hayrick_collector.expression.values import expected_of
 from hayrick_common.cli import COMMANDS, build_parser
 from hayrick_sensor.config import SensorSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGE = ROOT / "docs" / "OPERATIONS.md"
+DOCS = ROOT / "docs"
 
 
 def settings(kind: Any) -> str:
@@ -120,24 +123,71 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PARTS: dict[str, Callable[[], str]] = {
-    "sensor": lambda: settings(SensorSettings),
-    "collector": lambda: settings(CollectorConfig),
-    "commands": commands,
+KINDS = {
+    "termfield": "text", "lotermfield": "text, lower case", "uptermfield": "text, upper case", "integer": "number",
+    "ip": "address", "date": "time", "boolean": "boolean", "lotextfield": "words", "object": "object",
+}  # fmt: skip
+
+
+def operators(_: Any = None) -> str:
+    """A Markdown table: what can be asked of a field of each kind."""
+    catalogue = Catalogue.from_dicts(hayrick_decode.fields())
+    rows = ["| kind | fields | operators | a value is |", "|---|---|---|---|"]
+    for kind, name in KINDS.items():
+        found = [field for field in catalogue.fields if field.kind == kind]
+        each = next((field for field in found if not field.transform), None)
+        if each is not None:
+            asked = ["==", "!="] if kind == "object" else [one.text for one in candidates.operators(each, "")]
+            values = "`EXISTS!` only" if kind == "object" else _cell(expected_of(each))
+            rows.append(f"| {name} | {len(found)} | {' '.join(f'`{one}`' for one in asked)} | {values} |")
+    return "\n".join(rows)
+
+
+def fields(_: Any = None) -> str:
+    """A Markdown table of the fields of each protocol: names, kind, help."""
+    by_group: dict[str, list[Field]] = {}
+    for field in Catalogue.from_dicts(hayrick_decode.fields()).fields:
+        if not field.counts and field.kind != "lotextfield":
+            by_group.setdefault(field.group, []).append(field)
+    groups = sorted(by_group.items(), key=lambda item: (item[0] != "general", item[0]))
+    return "\n\n".join(_fields(group, listed) for group, listed in groups)
+
+
+def _fields(group: str, listed: Sequence[Field]) -> str:
+    rows = [f"### {group}", "", "| field | in documents, aliases | kind | what it is |", "|---|---|---|---|"]
+    for field in sorted(listed, key=lambda each: each.expression):
+        others = [name for name in (field.document, *field.aliases) if name and name != field.expression]
+        many = ", many" if field.multi else ""
+        also = ", ".join(f"`{name}`" for name in others) or (
+            f"any of `{'`, `'.join(field.any_of)}`" if field.any_of else ""
+        )
+        rows.append(f"| `{field.expression}` | {also} | {KINDS[field.kind]}{many} | {_cell(field.help)} |")
+    return "\n".join(rows)
+
+
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "OPERATIONS.md": {
+        "sensor": lambda: settings(SensorSettings),
+        "collector": lambda: settings(CollectorConfig),
+        "commands": commands,
+    },
+    "EXPRESSIONS.md": {"operators": operators, "fields": fields},
 }
 
 
-def renewed(page: str) -> str:
+def renewed(page: str, name_of_page: str) -> str:
     """The page with each part between its markers written anew; raises ValueError for a part without markers."""
-    for name, part in PARTS.items():
+    for name, part in PAGES[name_of_page].items():
         begin, end = f"<!-- {name}: written by scripts/lib/reference.py -->", f"<!-- end of {name} -->"
         pattern = re.compile(re.escape(begin) + r"\n.*?" + re.escape(end), re.DOTALL)
         if not pattern.search(page):
-            raise ValueError(f"{PAGE.name} has no markers for {name}")
+            raise ValueError(f"{name_of_page} has no markers for {name}")
         page = pattern.sub(f"{begin}\n\n{part()}\n\n{end}".replace("\\", r"\\"), page)
     return page
 
 
 if __name__ == "__main__":
-    PAGE.write_text(renewed(PAGE.read_text("utf-8")), "utf-8")
-    sys.stdout.write(f"{PAGE.relative_to(ROOT)} is up to date\n")
+    for name in PAGES:
+        path = DOCS / name
+        path.write_text(renewed(path.read_text("utf-8"), name), "utf-8")
+        sys.stdout.write(f"{path.relative_to(ROOT)} is up to date\n")
