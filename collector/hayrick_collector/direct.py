@@ -34,6 +34,7 @@ from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.desk import saved
 from hayrick_collector.desk.database import Desk
+from hayrick_collector.desk.people import LOCAL, Person
 from hayrick_collector.expression import Catalogue, Node, conjunction, parse_expression
 from hayrick_collector.expression.completion import complete
 from hayrick_collector.ingest.imports import intake
@@ -102,12 +103,22 @@ class DirectBackend(Backend):
         page = await _asked(self.store.find(await self.query_of(search)))
         return Found(page.items, page.total or 0, page.cursor)
 
-    async def session(self, session_id: str) -> Document | None:
+    async def session(self, session_id: str, person: Person = LOCAL) -> Document | None:
+        if person.limited and not await self._shows(session_id, person):
+            return None
         return await self.store.get(session_id)
+
+    async def _shows(self, session_id: str, person: Person) -> bool:
+        """Whether the session is one of those that the person may see."""
+        quoted = session_id.replace("\\", "\\\\").replace('"', '\\"')
+        found = await self.search(Search(f'id == "{quoted}"', limit=0, person=person))
+        return found.total > 0
 
     async def export(
         self, search: Search, file_format: CaptureFormat | None = None, *, session_id: str | None = None
     ) -> Export:
+        if session_id is not None and search.person.limited and not await self._shows(session_id, search.person):
+            return exporting.start(exporting.Plan(), file_format)
         if session_id is None:
             positions = self.store.positions(await self.query_of(search))
         else:
@@ -170,6 +181,11 @@ class DirectBackend(Backend):
             cursor=search.cursor,
             fields=search.fields or None,
         )
+
+    def check_expression(self, expression: str) -> None:
+        """Raises ExpressionError for one that cannot limit a person: without saved names, which mean nothing then."""
+        if expression.strip():
+            parse_expression(expression, self._catalogue)
 
     def _parsed(self, search: Search) -> Node:
         try:

@@ -13,21 +13,45 @@ from starlette.staticfiles import StaticFiles
 from hayrick_collector.api import errors
 from hayrick_collector.api.accounts import Accounts
 from hayrick_collector.api.models import ErrorAnswer
-from hayrick_collector.api.routes import auth, chunks, complete, explore, sessions, things
+from hayrick_collector.api.routes import (
+    auth,
+    cases,
+    chunks,
+    complete,
+    explore,
+    notes,
+    people,
+    sessions,
+    things,
+    upload,
+)
 from hayrick_collector.api.security import Guard, needs
+from hayrick_collector.api.uploads import Uploads
 from hayrick_collector.desk.people import Person
 from hayrick_collector.direct import DirectBackend
 from hayrick_common import __version__
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 PAGES = ("/", "/login", "/setup", "/shared", "/session/{session_id}")
-ROUTERS = (auth.router, sessions.router, explore.router, complete.router, chunks.router, things.router)
+ROUTERS = (
+    auth.router,
+    sessions.router,
+    explore.router,
+    complete.router,
+    chunks.router,
+    things.router,
+    notes.router,
+    cases.router,
+    upload.router,
+    people.router,
+)
 
 
 def create_app(backend: DirectBackend, *, person: Person | None = None) -> FastAPI:
     """The application over an open backend, which it does not close. `person`: who everybody is, instead of asking."""
     app = routes()
     app.state.backend = backend
+    app.state.uploads = Uploads(backend.config.api.upload_gigabytes * 1_000_000_000)
     app.state.accounts = Accounts(backend.desk, backend.config)
     app.add_middleware(Guard, accounts=app.state.accounts, person=person)
     errors.install(app)

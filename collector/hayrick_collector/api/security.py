@@ -62,12 +62,14 @@ PersonDep = Annotated[Person, Depends(person_of)]
 class needs:  # noqa: N801 - reads as a function where routes are declared
     """A dependency that lets a request through only when its person has the role: `Depends(needs("tagger"))`.
 
-    What changes something goes into the audit log under the route's name; what only reads does if `audit` names it.
+    `whole`: only for those from whom no sessions are hidden. What changes something goes into the audit log under the
+    route's name; what only reads does if `audit` names it.
     """
 
-    def __init__(self, role: Role, *, audit: str = "") -> None:
+    def __init__(self, role: Role, *, audit: str = "", whole: bool = False) -> None:
         self.role = role
         self.audit = audit
+        self.whole = whole
 
     def __call__(self, request: Request, person: PersonDep) -> Person:
         action = self.audit or ("" if request.method in _SAFE_METHODS else request.scope["route"].name)
@@ -75,6 +77,8 @@ class needs:  # noqa: N801 - reads as a function where routes are declared
             noted(request, action)
         if not person.may(self.role):
             raise ApiError(403, "forbidden", f"this needs the role {self.role}, {person.name} is {person.role}")
+        if self.whole and person.limited:
+            raise ApiError(403, "forbidden", "this tells of sessions that are hidden from you")
         return person
 
 

@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
+from argon2 import PasswordHasher
 
 from hayrick_collector.api.app import create_app
 from hayrick_collector.config import CollectorConfig
+from hayrick_collector.desk import users
 from hayrick_collector.desk.people import Role
 from hayrick_collector.direct import DirectBackend
 
+users._HASHER = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)  # the tests guess a lot
 PASSWORD = "correct horse"
 BASE = "http://127.0.0.1:8005"
 

@@ -64,7 +64,7 @@ def test_every_route_is_open_on_purpose_or_has_its_role(tmp_path: Path) -> None:
 def test_what_changes_something_or_gives_packets_needs_more_than_a_viewer(tmp_path: Path) -> None:
     own = {
         "/api/auth/logout", "/api/auth/password", "/api/views", "/api/views/{number}", "/api/lists",
-        "/api/lists/{number}",
+        "/api/lists/{number}", "/api/tokens", "/api/tokens/{number}",
     }  # fmt: skip
 
     async def work(client: httpx.AsyncClient) -> None:

@@ -19,6 +19,7 @@ from hayrick_collector.api.models import (
     UploadAnswer,
 )
 from hayrick_collector.api.routes import BackendDep, Limit, SearchDep
+from hayrick_collector.api.routes.upload import UploadsDep
 from hayrick_collector.api.security import needs, noted
 from hayrick_collector.coverage.answer import MOST_BUCKETS, MOST_GAPS
 from hayrick_collector.coverage.timeline import STATES
@@ -27,11 +28,13 @@ from hayrick_common.clock import epoch_ms
 
 router = APIRouter(tags=["collector"])
 READS = [Depends(needs("viewer"))]
+WHOLE = [Depends(needs("viewer", whole=True))]
 
 
 @router.post("/api/ingest", dependencies=[Depends(needs("tagger", audit="upload"))])
 async def ingest(
     backend: BackendDep,
+    uploads: UploadsDep,
     request: Request,
     name: Annotated[str, Query(max_length=1024, description="the file's name, for people")] = "",
     tag: Annotated[list[str], Query(description="tags of its sessions")] = [],  # noqa: B006 - FastAPI copies it
@@ -40,11 +43,11 @@ async def ingest(
     """Upload one capture as the request's body (pcap or pcapng, plain, gzip or zstd). The answer comes when it is
     durable; follow /api/chunks/{key} until it is indexed."""
     noted(request, name=name)
-    upload = await backend.receive(request.stream(), name=name, tags=check_tags(tag), force=force)
+    upload = await backend.receive(uploads.counted(request.stream()), name=name, tags=check_tags(tag), force=force)
     return UploadAnswer(key=upload.key, new=upload.new, size=upload.size, state=upload.state, added=list(upload.added))
 
 
-@router.get("/api/chunks", dependencies=READS)
+@router.get("/api/chunks", dependencies=WHOLE)
 async def chunks(
     backend: BackendDep,
     state: Annotated[str | None, Query(pattern="^(landed|indexing|indexed|failed)$")] = None,

@@ -63,20 +63,21 @@ async def packets(
 async def session_packets(
     request: Request,
     backend: BackendDep,
+    person: PersonDep,
     session_id: str,
     file_format: Annotated[CaptureFormat | None, Query(alias="format")] = None,
 ) -> StreamingResponse:
     """One session's packets."""
-    export = await _for(request, backend.export(Search(), file_format, session_id=session_id))
+    export = await _for(request, backend.export(Search(person=person), file_format, session_id=session_id))
     if export.sessions == 0:
         raise ApiError(404, "not_found", f"no session {session_id[:100]}")
     return _capture(export, session_id)
 
 
 @router.get("/sessions/{session_id}", dependencies=READS)
-async def session(backend: BackendDep, session_id: str) -> Document:
+async def session(backend: BackendDep, person: PersonDep, session_id: str) -> Document:
     """One session's whole document."""
-    document = await backend.session(session_id)
+    document = await backend.session(session_id, person)
     if document is None:
         raise ApiError(404, "not_found", f"no session {session_id[:100]}")
     return document
