@@ -115,8 +115,12 @@ class StoreConfig:
     """`[store]`: the embedded store, or a shared Elasticsearch cluster."""
 
     kind: Literal["duckdb", "elasticsearch"] = setting("duckdb", about="embedded on this machine, or a cluster")
+    query_seconds: int = setting(60, minimum=1, maximum=3600, about="a query that takes longer is given up")
+    query_megabytes: int = setting(
+        1000, minimum=64, about="memory of the embedded store's queries together; past it they use the disk"
+    )
     urls: tuple[str, ...] = setting(
-        (), about="the cluster's addresses, such as https://es1:9200; the rest is of it too"
+        (), about="the cluster's addresses, such as https://es1:9200; all that follows is of it too"
     )
     prefix: str = setting("hayrick_", pattern=r"[a-z0-9][a-z0-9_-]{0,60}|", about="begins the names of its indices")
     shards: int = setting(1, minimum=1, maximum=64, about="shards of each day's index")

@@ -180,6 +180,7 @@ class DirectBackend(Backend):
             limit=search.limit,
             cursor=search.cursor,
             fields=search.fields or None,
+            deadline_s=self.config.store.query_seconds,
         )
 
     def check_expression(self, expression: str) -> None:

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from hayrick_collector.api import errors
 from hayrick_collector.api.accounts import Accounts
+from hayrick_collector.api.leaving import Leaving
 from hayrick_collector.api.models import ErrorAnswer
 from hayrick_collector.api.routes import (
     auth,
@@ -53,6 +54,7 @@ def create_app(backend: DirectBackend, *, person: Person | None = None) -> FastA
     app.state.backend = backend
     app.state.uploads = Uploads(backend.config.api.upload_gigabytes * 1_000_000_000)
     app.state.accounts = Accounts(backend.desk, backend.config)
+    app.add_middleware(Leaving)
     app.add_middleware(Guard, accounts=app.state.accounts, person=person)
     errors.install(app)
     return app

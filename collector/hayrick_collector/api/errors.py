@@ -73,6 +73,10 @@ def install(app: FastAPI) -> None:
         status, code = next((status, code) for kind, status, code in _STATUSES if isinstance(error, kind))
         return error_response(status, code, str(error), place=_place(error))
 
+    @app.exception_handler(TimeoutError)
+    async def late(request: Request, error: TimeoutError) -> JSONResponse:
+        return error_response(504, "timeout", str(error) or "this took too long")
+
     @app.exception_handler(OSError)
     async def system(request: Request, error: OSError) -> JSONResponse:
         if isinstance(error, PermissionError) and error.errno is None:  # raised by us

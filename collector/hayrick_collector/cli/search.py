@@ -1,4 +1,4 @@
-"""`hayrick search`: sessions that match an expression, as a table, JSON lines or CSV."""
+"""`hayrick search`: sessions that match an expression, or sums over them, as a table, JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hayrick_collector.cli import options, text
+from hayrick_collector.cli import options, sums, text
 from hayrick_common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,21 +28,22 @@ def add_parser(subparsers: Any) -> None:
     options.add_sessions(parser)
     parser.add_argument("--sort", metavar="FIELD[:desc]", default="firstPacket:desc", help="default: %(default)s")
     parser.add_argument(
-        "--limit", type=int, default=DEFAULT_LIMIT, help="at most so many; 0: all (default: %(default)s)"
+        "--limit", type=int, help=f"at most so many; 0: all (default: {DEFAULT_LIMIT}; 20 for --top and --graph)"
     )
     parser.add_argument("--fields", metavar="A,B", help="columns, by their names in documents: source.ip,host.dns …")
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="whole documents (or --fields), one JSON object a line")
     shape.add_argument("--csv", action="store_true", help="comma-separated, with a heading line")
+    sums.add_options(parser)
     options.add_where(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what is found; the count goes to standard error when the output is for a program."""
-    if args.limit < 0:
+    if args.limit is not None and args.limit < 0:
         raise UsageError("--limit must not be negative")
-    return options.run_backend(args, lambda backend: _search(backend, args))
+    return options.run_backend(args, lambda backend: (sums.run if sums.wanted(args) else _search)(backend, args))
 
 
 async def _search(backend: Backend, args: argparse.Namespace) -> int:
@@ -51,7 +52,7 @@ async def _search(backend: Backend, args: argparse.Namespace) -> int:
     fields = tuple(name.strip() for name in (args.fields or "").split(",") if name.strip())
     wanted = fields or (() if args.json else table.FIELDS)
     search = replace(options.search_of(args), sort=_sort(args.sort), fields=wanted)
-    items, total = await _pages(backend, search, args.limit)
+    items, total = await _pages(backend, search, DEFAULT_LIMIT if args.limit is None else args.limit)
     if args.json:
         _print_json(items)
     elif args.csv:
@@ -91,18 +92,7 @@ def _print_json(items: Sequence[dict[str, Any]]) -> None:
 def _print_csv(items: Sequence[dict[str, Any]], fields: Sequence[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(fields)
-    writer.writerows([_cell(text.shown_field(item, name)) for name in fields] for item in items)
-
-
-def _cell(value: str) -> str:
-    """A spreadsheet runs a cell that starts so; an apostrophe keeps it text."""
-    return (
-        "'" + value if value[:1] in ("=", "+", "@", "\t", "\r") or (value[:1] == "-" and not _number(value)) else value
-    )
-
-
-def _number(value: str) -> bool:
-    return value[1:].replace(".", "", 1).isdecimal()
+    writer.writerows([text.cell(text.shown_field(item, name)) for name in fields] for item in items)
 
 
 def _count(shown: int, total: int) -> str:

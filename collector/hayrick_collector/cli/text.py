@@ -57,6 +57,17 @@ def size(number: float | None) -> str:
     return f"{amount:.1f} TB"
 
 
+def cell(value: str) -> str:
+    """A spreadsheet runs a cell that starts so; an apostrophe keeps it text."""
+    return (
+        "'" + value if value[:1] in ("=", "+", "@", "\t", "\r") or (value[:1] == "-" and not _number(value)) else value
+    )
+
+
+def _number(value: str) -> bool:
+    return value[1:].replace(".", "", 1).isdecimal()
+
+
 def _dangerous(letter: str) -> bool:
     return letter in _BIDI or unicodedata.category(letter) in _HIDDEN
 

@@ -42,13 +42,13 @@ def open_store(where: CollectorConfig | Path, catalogue: Catalogue | None = None
         return _embedded(where, catalogue)
     if where.store.kind == "elasticsearch":
         return _shared(where.store, catalogue)
-    return _embedded(where.folder.store, catalogue)
+    return _embedded(where.folder.store, catalogue, where.store.query_megabytes)
 
 
-def _embedded(folder: Path, catalogue: Catalogue) -> Store:
-    from hayrick_collector.store.embedded import EmbeddedStore
+def _embedded(folder: Path, catalogue: Catalogue, megabytes: int | None = None) -> Store:
+    from hayrick_collector.store.embedded import EmbeddedStore, Limits
 
-    return EmbeddedStore(folder, catalogue)
+    return EmbeddedStore(folder, catalogue, limits=Limits(memory=f"{megabytes}MB") if megabytes else None)
 
 
 def _shared(settings: StoreConfig, catalogue: Catalogue) -> Store:

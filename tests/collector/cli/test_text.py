@@ -7,8 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hayrick_collector.cli.search import _cell
-from hayrick_collector.cli.text import field_value, safe, shown, size
+from hayrick_collector.cli.text import cell, field_value, safe, shown, size
 
 
 @given(st.text(st.characters(codec=None)))
@@ -33,10 +32,10 @@ def test_lists_are_joined() -> None:
 
 
 def test_spreadsheet_formula_stays_text() -> None:
-    assert _cell("=HYPERLINK(1)") == "'=HYPERLINK(1)"
-    assert _cell("-2+3") == "'-2+3"
-    assert _cell("-12.5") == "-12.5"
-    assert _cell("plain") == "plain"
+    assert cell("=HYPERLINK(1)") == "'=HYPERLINK(1)"
+    assert cell("-2+3") == "'-2+3"
+    assert cell("-12.5") == "-12.5"
+    assert cell("plain") == "plain"
 
 
 def test_sizes_are_told_in_units_people_read() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
@@ -27,7 +26,6 @@ router = APIRouter(prefix="/api", tags=["sessions"])
 EXPORTS = [Depends(needs("packets", audit="export"))]
 READS = [Depends(needs("shared"))]
 MOST_MISSING = 50
-CLIENT_SECONDS = 1.0  # how often a client that waits is looked for
 _MEDIA_TYPES = {"pcap": "application/vnd.tcpdump.pcap", "pcapng": "application/x-pcapng"}
 
 
@@ -50,25 +48,23 @@ async def sessions(
 @router.get("/sessions.pcap", response_class=StreamingResponse, dependencies=EXPORTS)
 @router.get("/sessions.pcapng", response_class=StreamingResponse, dependencies=EXPORTS, include_in_schema=False)
 async def packets(
-    request: Request,
     backend: BackendDep,
     search: SearchDep,
     file_format: Annotated[CaptureFormat | None, Query(alias="format", description="default: pcap if possible")] = None,
 ) -> StreamingResponse:
     """The packets of all sessions that match, in time order."""
-    return _capture(await _for(request, backend.export(search, file_format)), "sessions")
+    return _capture(await backend.export(search, file_format), "sessions")
 
 
 @router.get("/sessions/{session_id}.pcap", response_class=StreamingResponse, dependencies=EXPORTS)
 async def session_packets(
-    request: Request,
     backend: BackendDep,
     person: PersonDep,
     session_id: str,
     file_format: Annotated[CaptureFormat | None, Query(alias="format")] = None,
 ) -> StreamingResponse:
     """One session's packets."""
-    export = await _for(request, backend.export(Search(person=person), file_format, session_id=session_id))
+    export = await backend.export(Search(person=person), file_format, session_id=session_id)
     if export.sessions == 0:
         raise ApiError(404, "not_found", f"no session {session_id[:100]}")
     return _capture(export, session_id)
@@ -89,19 +85,6 @@ async def tags(request: Request, backend: BackendDep, person: PersonDep, body: T
     noted(request, expression=body.expression, add=body.add, remove=body.remove)
     search = Search(expression=body.expression, start_ms=body.start, stop_ms=body.stop, zone=body.zone, person=person)
     return TagsAnswer(sessions=await backend.tag(search, check_tags(body.add), check_tags(body.remove)))
-
-
-async def _for(request: Request, work: Coroutine[Any, Any, Export]) -> Export:
-    """The work's result; it is given up when the client goes, so that no sensor is asked for nobody."""
-    task = asyncio.create_task(work)
-    try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=CLIENT_SECONDS)
-            if not task.done() and await request.is_disconnected():
-                raise ApiError(499, "gone_away", "the client went away")
-        return task.result()
-    finally:
-        task.cancel()
 
 
 def told(missing: Sequence[Missing]) -> list[Missing]:

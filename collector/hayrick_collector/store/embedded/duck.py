@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import duckdb
 
+from hayrick_collector.turns import Turns
 from hayrick_common.errors import StoreError
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ class Limits:
     memory: str = "1GB"
     threads: int = 2
     spill: str = "4GB"
-    queries: int = 4
+    queries: int = 6
 
 
 def connect(root: Path, spill: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
@@ -55,22 +56,22 @@ class Engine:
     def __init__(self, root: Path, spill: Path, limits: Limits) -> None:
         self._connection = connect(root, spill, limits)
         self._pool = ThreadPoolExecutor(limits.queries, thread_name_prefix="duckdb")
-        self._free = asyncio.Semaphore(limits.queries)
+        self._turns = Turns(limits.queries)
+
+    @property
+    def running(self) -> int:
+        """How many queries run now."""
+        return self._turns.running
 
     async def run(self, work: Callable[[duckdb.DuckDBPyConnection], T], deadline_s: float) -> T:
-        """`work` with a cursor of its own. TimeoutError after the deadline, StoreError if all slots stay taken."""
-        try:
-            async with asyncio.timeout(min(deadline_s, _BUSY_AFTER_S)):
-                await self._free.acquire()
-        except TimeoutError:
-            raise StoreError("too many queries are running; try again in a moment") from None
-        try:
-            async with asyncio.timeout(deadline_s):
-                return await self._interruptible(work)
-        except TimeoutError:
-            raise TimeoutError(f"the query took longer than {deadline_s:g} s; narrow its time range") from None
-        finally:
-            self._free.release()
+        """`work` with a cursor of its own. TimeoutError after the deadline, StoreError if all places stay taken,
+        ValueError where the question is at fault."""
+        async with self._turns.turn(min(deadline_s, _BUSY_AFTER_S)):
+            try:
+                async with asyncio.timeout(deadline_s):
+                    return await self._interruptible(work)
+            except TimeoutError:
+                raise TimeoutError(f"the query took longer than {deadline_s:g} s; narrow its time range") from None
 
     async def _interruptible(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         cursor, stopped = self._connection.cursor(), threading.Event()
@@ -103,6 +104,8 @@ def _guarded(
         raise StoreError("cancelled") from None
     except duckdb.OutOfMemoryException:
         raise StoreError("the query needs more memory than allowed; narrow it, or raise the store's memory") from None
+    except duckdb.InvalidInputException as error:
+        raise ValueError(f"the store cannot search for this: {error}") from None
     finally:
         cursor.close()
 

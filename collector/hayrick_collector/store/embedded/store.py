@@ -200,6 +200,7 @@ class EmbeddedStore(Store):
             "tag_files": len(tags.listed(self._layout)),
             "bytes": sum(each.manifest.size for each in snapshot.segments),
             "disk_free": free,
+            "queries_running": self._engine.running if self._engine else 0,
             "first_ms": min((each.manifest.first_packet[0] for each in live), default=None),
             "last_ms": max((each.manifest.last_packet[1] for each in live), default=None),
         }
