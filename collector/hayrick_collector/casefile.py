@@ -19,6 +19,7 @@ from hayrick_collector.backend import Search
 from hayrick_collector.desk.cases import Case, Cases, Evidence
 from hayrick_collector.desk.notes import Notes
 from hayrick_collector.desk.people import Person
+from hayrick_collector.desk.shares import quoted
 from hayrick_collector.direct import DirectBackend
 from hayrick_common.clock import epoch_ms
 
@@ -68,7 +69,7 @@ async def bundle(backend: DirectBackend, case: Case, person: Person, *, packets:
 
 
 def _search(case: Case, person: Person) -> Search:
-    return Search(expression=f'tags == "{case.name}"', person=person)
+    return Search(expression=f"tags == {quoted(case.name)}", person=person)
 
 
 class _Zip:

@@ -35,6 +35,7 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_collector.desk import saved
 from hayrick_collector.desk.database import Desk
 from hayrick_collector.desk.people import LOCAL, Person
+from hayrick_collector.desk.shares import quoted
 from hayrick_collector.expression import Catalogue, Node, conjunction, parse_expression
 from hayrick_collector.expression.completion import complete
 from hayrick_collector.ingest.imports import intake
@@ -110,8 +111,7 @@ class DirectBackend(Backend):
 
     async def _shows(self, session_id: str, person: Person) -> bool:
         """Whether the session is one of those that the person may see."""
-        quoted = session_id.replace("\\", "\\\\").replace('"', '\\"')
-        found = await self.search(Search(f'id == "{quoted}"', limit=0, person=person))
+        found = await self.search(Search(f"id == {quoted(session_id)}", limit=0, person=person))
         return found.total > 0
 
     async def export(

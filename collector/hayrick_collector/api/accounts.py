@@ -22,6 +22,7 @@ from hayrick_collector.desk.audit import Audit
 from hayrick_collector.desk.database import Desk
 from hayrick_collector.desk.logins import Logins
 from hayrick_collector.desk.people import LOCAL, ROLES, How, Person, Role
+from hayrick_collector.desk.shares import Shares
 from hayrick_collector.desk.tokens import Tokens
 from hayrick_collector.desk.users import NAME, RESERVED, User, Users
 
@@ -40,6 +41,7 @@ class Accounts:
         self.users = Users(desk)
         self.logins = Logins(desk)
         self.tokens = Tokens(desk)
+        self.shares = Shares(desk)
         self.audit = Audit(desk)
         self.guesses = Guesses()
         self._lock = threading.Lock()
@@ -51,6 +53,11 @@ class Accounts:
     def cookie(self) -> str:
         """The name of the cookie of logins."""
         return "__Host-hayrick" if self.config.api.secure else "hayrick"
+
+    @property
+    def share_cookie(self) -> str:
+        """The name of the cookie of shares, beside that of logins: a link opened takes nobody's login away."""
+        return f"{self.cookie}-share"
 
     def open(self) -> bool:
         """Whether everybody who reaches the collector is its administrator."""
@@ -73,7 +80,12 @@ class Accounts:
             return self.known(named, "proxy", next(role for role in ROLES if role == settings.proxy_role))
         cookies = cookie_parser(headers.get("cookie", ""))
         found = self.logins.person(cookies[self.cookie]) if cookies.get(self.cookie) else None
-        return found or (LOCAL if self.open() else None)
+        if found is None and self.open():
+            return LOCAL
+        if found is None and cookies.get(self.share_cookie):
+            opened = self.shares.opened(cookies[self.share_cookie])
+            found = opened[1] if opened else None
+        return found
 
     def known(self, name: str, how: How, role: Role, *, renew: bool = False) -> Person | None:
         """A user whom somebody else vouches for, made at first sight; `renew` gives the role to one that is there.

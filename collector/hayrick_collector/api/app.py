@@ -23,6 +23,7 @@ from hayrick_collector.api.routes import (
     notes,
     people,
     sessions,
+    shares,
     things,
     upload,
 )
@@ -45,6 +46,7 @@ ROUTERS = (
     cases.router,
     upload.router,
     people.router,
+    shares.router,
 )
 
 

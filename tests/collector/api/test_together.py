@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -9,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import httpx
-from tests.collector.api.office import Office, at_work, folder
+from tests.collector.api.office import BASE, Office, at_work, folder
 from tests.collector.captures import mixed_frames, write_pcap
 
 from hayrick_collector.backend import Capture
@@ -245,3 +246,57 @@ def test_audit_log_tells_who_did_what_and_never_a_secret(tmp_path: Path) -> None
         assert office.accounts.audit.forget(0) == 2
 
     at_work(folder(tmp_path), work)
+
+
+def test_share_shows_what_its_owner_shared_until_its_time_and_nothing_else(tmp_path: Path) -> None:
+    async def work(office: Office) -> None:
+        await ingested(office, tmp_path)
+        ann = office.token("ann", "packets")
+        everything = await ids(ann)
+        made = (await ann.post("/api/shares", json={"expression": "protocols == dns", "hours": 1})).json()
+        code = made["link"].partition("#")[2]
+        guest = office.client(Origin=BASE)
+        assert (await guest.get("/api/sessions")).status_code == 401
+        assert (await guest.post("/api/auth/share", json={"code": "guess"})).status_code == 404
+        opened = (await guest.post("/api/auth/share", json={"code": code})).json()
+        assert (opened["expression"], opened["owner"]) == ("protocols == dns", "ann")
+        shown = await ids(guest)
+        assert len(shown) == 2
+        (hidden,) = set(everything) - set(shown)
+        assert await ids(guest, "protocols == http || id == *") == shown
+        assert (await guest.get(f"/api/sessions/{hidden}")).status_code == 404
+        assert (await guest.get(f"/api/sessions/{shown[0]}")).status_code == 200
+        facets = (await guest.get("/api/facets", params={"field": "protocols"})).json()["items"]
+        assert "http" not in {each["value"] for each in facets}
+        for method, path in (
+            ("GET", "/api/sessions.pcap"), ("GET", f"/api/sessions/{shown[0]}.pcap"), ("GET", "/api/status"),
+            ("GET", "/api/views"), ("GET", f"/api/notes?session={shown[0]}"), ("GET", "/api/chunks"),
+            ("GET", "/api/cases"), ("POST", "/api/tags"), ("POST", "/api/shares"), ("GET", "/api/audit"),
+        ):  # fmt: skip
+            assert (await guest.request(method, path, json={"expression": "", "add": ["x"]})).status_code == 403, path
+        assert (await ann.delete(f"/api/shares/{made['id']}")).status_code == 204
+        assert (await guest.get("/api/sessions")).status_code == 401
+
+    at_work(folder(tmp_path / "data"), work)
+
+
+def test_share_of_a_limited_person_shows_no_more_than_that_person_sees(tmp_path: Path) -> None:
+    async def work(office: Office) -> None:
+        await ingested(office, tmp_path)
+        ann, bob = office.token("ann", "packets"), office.token("bob", "packets", "protocols == http")
+        dns = (await ids(ann, "protocols == dns"))[0]
+        assert (await bob.post("/api/shares", json={"session": dns})).status_code == 404
+        for expression in ("protocols == dns) || (port == 80", "protocols == dns || $mine"):
+            refused = await bob.post("/api/shares", json={"expression": expression})
+            assert refused.json()["error"]["code"] == "expression", expression
+        assert (await bob.post("/api/shares", json={})).status_code == 400
+        made = (await bob.post("/api/shares", json={"expression": "protocols == dns || port == 80"})).json()
+        guest = office.client()
+        await guest.post("/api/auth/share", json={"code": made["link"].partition("#")[2]})
+        assert await ids(guest) == await ids(bob)
+        one = (await ann.post("/api/shares", json={"session": dns, "hours": 0.0001})).json()
+        code = {"code": one["link"].partition("#")[2]}
+        await asyncio.sleep(0.4)
+        assert (await office.client().post("/api/auth/share", json=code)).status_code == 404
+
+    at_work(folder(tmp_path / "data"), work)
