@@ -10,12 +10,16 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+if TYPE_CHECKING:
+    from hayrick_collector.hunts.spec import Spec
 
 from hayrick_collector.desk.people import LOCAL, Person
 
 CaptureFormat = Literal["pcap", "pcapng"]
 Weight = Literal["sessions", "packets", "bytes"]
+HuntAction = Literal["pause", "resume", "remove"]
 Document = dict[str, Any]
 PIECE = 1 << 20
 
@@ -152,6 +156,27 @@ class Backend(ABC):
     async def complete(self, search: Search, cursor: int, *, values: bool = False) -> Document:
         """What may be typed at a place of the expression (characters, from 0), as `api.models.CompletionAnswer` has it.
         `values`: of a field, those that sessions in the time range have, too."""
+
+    @abstractmethod
+    async def add_hunt(self, name: str, search: Search, spec: Spec) -> Document:
+        """Have the packets of the sessions that match searched. Raises UsageError when the name is taken, or for a
+        pattern that does not compile."""
+
+    @abstractmethod
+    async def hunts(self) -> list[Document]:
+        """All hunts, the latest first: `desk.hunts.Hunt` says what each tells."""
+
+    @abstractmethod
+    async def hunt(self, name: str) -> Document:
+        """One hunt. Raises LookupError."""
+
+    @abstractmethod
+    async def change_hunt(self, name: str, action: HuntAction) -> None:
+        """Pause, resume or forget one. Raises LookupError."""
+
+    @abstractmethod
+    async def work_on_hunt(self, name: str) -> None:
+        """Run it in this process if no other does; a running collector needs no help."""
 
     @abstractmethod
     async def fields(self) -> list[Document]:

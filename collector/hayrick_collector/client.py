@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from hayrick_collector.backend import (
     Document,
     Export,
     Found,
+    HuntAction,
     Ingested,
     Missing,
     Progress,
@@ -31,6 +33,7 @@ from hayrick_collector.backend import (
     file_pieces,
     outcome,
 )
+from hayrick_collector.hunts.spec import Spec
 from hayrick_common.errors import CaptureError, ConfigError, ExpressionError, HayrickError, StoreError, UsageError
 
 _TIMEOUT = httpx.Timeout(120.0, connect=10.0)
@@ -134,6 +137,25 @@ class HttpBackend(Backend):
     async def complete(self, search: Search, cursor: int, *, values: bool = False) -> Document:
         return await self._get("/api/complete", {**_range(search), "cursor": cursor, "values": values})
 
+    async def add_hunt(self, name: str, search: Search, spec: Spec) -> Document:
+        body = {"name": name, **_body(search), **asdict(spec)}
+        return await self._json(self._http.build_request("POST", "/api/hunts", json=body))
+
+    async def hunts(self) -> list[Document]:
+        return list((await self._get("/api/hunts"))["items"])
+
+    async def hunt(self, name: str) -> Document:
+        return await self._get(f"/api/hunts/{name}")
+
+    async def change_hunt(self, name: str, action: HuntAction) -> None:
+        if action == "remove":
+            await self._send(self._http.build_request("DELETE", f"/api/hunts/{name}"))
+        else:
+            await self._send(self._http.build_request("POST", f"/api/hunts/{name}/{action}"))
+
+    async def work_on_hunt(self, name: str) -> None:
+        """The collector does."""
+
     async def fields(self) -> list[Document]:
         return list((await self._get("/api/fields"))["items"])
 
@@ -232,6 +254,12 @@ def _range(search: Search) -> dict[str, Any]:
     if search.stop_ms is not None:
         asked["to"] = search.stop_ms
     return asked
+
+
+def _body(search: Search) -> dict[str, Any]:
+    return {
+        "expression": search.expression, "start": search.start_ms, "stop": search.stop_ms, "zone": search.zone,
+    }  # fmt: skip
 
 
 def _error(answer: httpx.Response) -> Exception:

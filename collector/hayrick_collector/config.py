@@ -167,6 +167,14 @@ class PullConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HuntConfig:
+    """`[hunt]`: searches inside packets, in processes of their own."""
+
+    parallel: int = setting(1, minimum=1, maximum=16, about="hunts that run at the same time; others wait")
+    memory_mb: int = setting(1024, minimum=256, about="memory that a hunting process may take")
+
+
+@dataclass(frozen=True, slots=True)
 class CollectorConfig:
     """A whole collector."""
 
@@ -181,6 +189,7 @@ class CollectorConfig:
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     pull: PullConfig = field(default_factory=PullConfig)
     accounts: AccountsConfig = field(default_factory=AccountsConfig)
+    hunt: HuntConfig = field(default_factory=HuntConfig)
 
     def __post_init__(self) -> None:
         zone_of(self.zone)
@@ -213,6 +222,7 @@ class CollectorConfig:
             retention=RetentionConfig(**values["retention"]),
             pull=PullConfig(**values["pull"]),
             accounts=AccountsConfig.from_dict(values["accounts"]),
+            hunt=HuntConfig(**values["hunt"]),
         )
 
 

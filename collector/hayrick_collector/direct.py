@@ -22,6 +22,7 @@ from hayrick_collector.backend import (
     Document,
     Export,
     Found,
+    HuntAction,
     Ingested,
     Progress,
     Search,
@@ -34,10 +35,13 @@ from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.desk import saved
 from hayrick_collector.desk.database import Desk
+from hayrick_collector.desk.hunts import Hunt, Hunts
 from hayrick_collector.desk.people import LOCAL, Person
 from hayrick_collector.desk.shares import quoted
 from hayrick_collector.expression import Catalogue, Node, conjunction, parse_expression
 from hayrick_collector.expression.completion import complete
+from hayrick_collector.hunts import runner as hunting
+from hayrick_collector.hunts.spec import Spec, check_name
 from hayrick_collector.ingest.imports import intake
 from hayrick_collector.ingest.pool import IngestPool
 from hayrick_collector.ondemand import Fetcher
@@ -206,6 +210,39 @@ class DirectBackend(Backend):
         narrow = replace(search, expression=completing.narrowing(found.field, found.typed))
         found, in_time = await completing.with_values(found, self.store, await self.query_of(narrow))
         return completing.as_document(found, in_time=in_time)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The catalogue of fields."""
+        return self._catalogue
+
+    # --- hunts ----------------------------------------------------------------------------------------------------
+
+    async def add_hunt(self, name: str, search: Search, spec: Spec) -> Document:
+        await self.query_of(search)
+        await hunting.check(self, spec)
+        times = search.start_ms, search.stop_ms
+        hunt = Hunt(check_name(name), asdict(search.person), search.expression, asdict(spec), *times, search.zone)
+        return (await asyncio.to_thread(Hunts(self.desk).add, hunt)).public()
+
+    async def hunts(self) -> list[Document]:
+        return [each.public() for each in await asyncio.to_thread(Hunts(self.desk).all)]
+
+    async def hunt(self, name: str) -> Document:
+        return (await asyncio.to_thread(Hunts(self.desk).get, name)).public()
+
+    async def change_hunt(self, name: str, action: HuntAction) -> None:
+        table = Hunts(self.desk)
+        changes: dict[HuntAction, Callable[[str], object]] = {
+            "pause": table.pause, "resume": table.resume, "remove": table.remove,
+        }  # fmt: skip
+        await asyncio.to_thread(changes[action], name)
+
+    async def work_on_hunt(self, name: str) -> None:
+        """Run it here, unless another process does."""
+        claimed = await asyncio.to_thread(Hunts(self.desk).claim, name)
+        if claimed is not None:
+            await hunting.HuntRunner(self).run(claimed)
 
     # --- the collector itself -------------------------------------------------------------------------------------
 

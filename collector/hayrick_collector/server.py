@@ -26,6 +26,7 @@ from hayrick_collector.api.app import create_app
 from hayrick_collector.arrivals import Arrivals
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.direct import DirectBackend
+from hayrick_collector.hunts.runner import HuntRunner
 from hayrick_collector.ingest.imports import remove_leftovers
 from hayrick_common.errors import ConfigError, HayrickError
 
@@ -53,6 +54,7 @@ async def run(config: CollectorConfig, *, announce: Any = print) -> None:
         app = create_app(backend)
         address = await stack.enter_async_context(_serving(config, app))
         stack.enter_context(jobs.scheduled(config, backend))
+        await stack.enter_async_context(_hunting(backend))
         page = f"page and API at {address}"
         for line in (*arrivals.addresses(), page, *_about_accounts(app.state.accounts, config.api.url or address)):
             announce(f"hayrick collector: {line}", flush=True)
@@ -70,6 +72,18 @@ def _about_accounts(accounts: Accounts, address: str) -> list[str]:
     if not (api.loopback or api.secure):
         lines.append("passwords and packets cross the network in clear: set api.certificate and api.key")
     return lines
+
+
+@asynccontextmanager
+async def _hunting(backend: DirectBackend) -> AsyncIterator[None]:
+    """Run hunts while the block does; what was in hand is searched again at the next start."""
+    task = asyncio.create_task(HuntRunner(backend).serve())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _until(stop: asyncio.Event, arriving: set[asyncio.Task[None]]) -> None:

@@ -34,6 +34,7 @@ COMMANDS = {
     "search": Command("hayrick_collector.cli.search", "find sessions", "collector"),
     "export": Command("hayrick_collector.cli.export", "write the packets of found sessions", "collector"),
     "decode": Command("hayrick_collector.cli.decode", "print a capture's sessions as JSON, a line each", "collector"),
+    "hunt": Command("hayrick_collector.cli.hunt", "search inside the packets of found sessions", "collector"),
     "tag": Command("hayrick_collector.cli.tag", "add or remove tags on found sessions", "collector"),
     "store": Command("hayrick_collector.cli.store", "prepare, check and move the store of sessions", "collector"),
     "archive": Command("hayrick_collector.cli.archive", "check stored packets, rotate their keys", "collector"),

@@ -3,6 +3,7 @@
 from hayrick_decode._native import (
     Batch,
     Decoding,
+    Streams,
     Table,
     decode,
     fields,
@@ -14,6 +15,7 @@ from hayrick_decode._native import (
 __all__ = [
     "Batch",
     "Decoding",
+    "Streams",
     "Table",
     "decode",
     "fields",

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Protocol, TypedDict
 
 __all__ = [
     "Batch",
     "Decoding",
+    "Streams",
     "Table",
     "decode",
     "fields",
@@ -84,6 +86,15 @@ class Batch:
     def ndjson(self) -> bytes:
         """Whole session documents with their packets' positions, one JSON object a line."""
 
+    def values(self, names: Sequence[str]) -> dict[str, dict[str, list[int]]]:
+        """By field (name in documents), then by value as text: the sessions (by number in the batch) that have it."""
+
+    def places(self) -> list[tuple[str, list[int]]]:
+        """Each session's id and its packets' positions."""
+
+    def tag(self, rows: dict[int, list[str]]) -> None:
+        """Gives further tags to sessions, by number in the batch. IndexError when there is no such session."""
+
 class Decoding(Iterator[Batch]):
     """Batches of sessions: as they end, from one capture; or as they stand in its records file."""
 
@@ -139,6 +150,24 @@ def read_records(
     a packet outside the capture, a value out of its field's kind or bounds, a damaged or inflated file are ValueError,
     raised by the batch where it is found. Fields that this version does not know are left out.
     """
+
+class Streams:
+    """What was said in one session: feed its packets in the session's order, take each direction's bytes in order.
+
+    `source` is the client's address and port; without it whoever sends first is the client. Memory held beyond what is
+    returned: a bounded number of segments out of order, and of fragments.
+    """
+
+    def __init__(self, source: tuple[IPv4Address | IPv6Address, int] | None = None) -> None: ...
+    def feed(self, packets: Sequence[tuple[int, int, int, bytes]]) -> list[tuple[int, int, int, bytes]]:
+        """Of packets as `read_packets` gives them: (side, 0 the client and 1 the server; time in ns since 1970; bytes
+        missing before these; bytes), as they come in order."""
+
+    def finish(self) -> list[tuple[int, int, int, bytes]]:
+        """The rest, which waited for bytes that never came."""
+
+    def sides(self, packets: Sequence[tuple[int, int, int, bytes]]) -> list[int | None]:
+        """Which side sent each packet; None for a fragment."""
 
 def fields() -> list[FieldInfo]:
     """The catalogue: every field of every protocol."""

@@ -19,6 +19,9 @@ mod python;
 mod python_file;
 #[cfg(feature = "python")]
 mod python_records;
+#[cfg(feature = "python")]
+mod python_streams;
 pub mod records;
 pub mod session;
+pub mod streams;
 pub mod values;

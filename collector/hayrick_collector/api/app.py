@@ -20,6 +20,7 @@ from hayrick_collector.api.routes import (
     chunks,
     complete,
     explore,
+    hunts,
     notes,
     people,
     sessions,
@@ -47,6 +48,7 @@ ROUTERS = (
     upload.router,
     people.router,
     shares.router,
+    hunts.router,
 )
 
 

@@ -92,11 +92,12 @@ def _settle(
         elif row.stream == IMPORT_STREAM or not all(lengths):
             made.missing.append(Missing(key, len(set(positions)), "no longer stored"))
         else:
-            distant.append((row, _wanted(row, positions, lengths)))
+            distant.append((row, wanted_of(row, positions, lengths)))
     return distant
 
 
-def _wanted(row: ChunkRow, positions: array[int], lengths: array[int]) -> Wanted:
+def wanted_of(row: ChunkRow, positions: array[int], lengths: array[int]) -> Wanted:
+    """What to ask of the chunk's sensor, for packets of these lengths (as records of a classic pcap)."""
     places = sorted(dict(zip(positions, lengths, strict=True)).items())
     starts, sizes = array("q", (start for start, _ in places)), array("q", (size for _, size in places))
     summary = row.summary or {}

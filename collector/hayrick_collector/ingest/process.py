@@ -35,7 +35,10 @@ class PutOffError(HayrickError):
 class WorkerProcess:
     """A worker process that is replaced after it dies. Used by one task at a time."""
 
-    def __init__(self, config: dict[str, Any], *, stall_seconds: float) -> None:
+    def __init__(
+        self, config: dict[str, Any], *, stall_seconds: float, module: str = "hayrick_collector.ingest.worker"
+    ) -> None:
+        self._module = module
         self._config = json.dumps(config)
         self._stall_seconds = stall_seconds
         self._process: Process | None = None
@@ -79,7 +82,7 @@ class WorkerProcess:
     async def _running(self) -> Process:
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "hayrick_collector.ingest.worker", self._config,
+                sys.executable, "-m", self._module, self._config,
                 stdin=PIPE, stdout=PIPE, limit=_LINE_LIMIT,
             )  # fmt: skip
         return self._process

@@ -37,8 +37,8 @@ Say: TypeAlias = Callable[[dict[str, Any]], None]
 
 def main() -> int:
     """Serve jobs until standard input ends."""
-    _die_with_parent()
-    answers = _private_output()
+    die_with_parent()
+    answers = private_output()
     config = CollectorConfig.from_dict(json.loads(sys.argv[1]))
     store = open_store(config)
 
@@ -138,13 +138,13 @@ def _drain(waiting: queue.Queue[Any]) -> None:
         waiting.get_nowait()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A killed collector leaves no worker writing behind the back of the next one."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
 
 
-def _private_output() -> IO[str]:
+def private_output() -> IO[str]:
     """Standard output for answers only: whatever a library prints goes to standard error instead."""
     private = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

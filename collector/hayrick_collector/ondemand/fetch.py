@@ -91,6 +91,12 @@ class Fetcher:
         for each in chunks:
             await asyncio.to_thread(self._settle, each)
 
+    def path(self, key: str) -> Path:
+        """The file of pieces that holds what is here of a chunk, which is marked as in use."""
+        path = self._cache.path(key)
+        self._cache.touch(path)
+        return path
+
     def opener(self, key: str) -> Callable[[], BinaryIO]:
         """How to read what is here of a chunk."""
         path = self._cache.path(key)
