@@ -8,23 +8,16 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from archive import archive
 from fleet import fleet, rest
 from flow import flow
+from indexing import index
 from latency import latency
-from memory import Peak, group_memory
+from measuring import CORPUS, HAYRICK, Cost, measure, plain
 from ship import ship
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-CORPUS = ROOT.parent / "shared" / "corpus" / "mix-100m.pcap.zst"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hayrick" / "bench"
-HAYRICK = Path(sys.executable).parent / "hayrick"
 
 # Decodes a file and turns each batch into what the second argument says; prints the summary.
 DECODE = """
@@ -38,49 +31,6 @@ for batch in decoding:
         batch.ndjson()
 print(json.dumps(decoding.summary))
 """
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a command took: wall and CPU seconds, the largest process and the whole group at its peak, in MB."""
-
-    wall: float
-    cpu: float
-    largest: float
-    group: float
-    output: str
-
-
-def measure(command: list[str]) -> Cost:
-    """Run a command to its end; raises CalledProcessError."""
-    started = time.monotonic()
-    with tempfile.TemporaryFile("w+") as output:
-        child = subprocess.Popen(command, stdout=output, start_new_session=True)
-        peak = Peak(partial(group_memory, child.pid))
-        _, status, usage = os.wait4(child.pid, 0)
-        wall = time.monotonic() - started
-        child.returncode = os.waitstatus_to_exitcode(status)
-        most = peak.finish()
-        output.seek(0)
-        if child.returncode:
-            raise subprocess.CalledProcessError(child.returncode, command)
-        return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, most, output.read())
-
-
-def plain(capture: Path) -> Path:
-    """The capture itself, decompressed into the cache if it is .zst."""
-    if not capture.exists():
-        sys.exit(f"bench: {capture}: no such file; name a capture of your own")
-    if capture.suffix != ".zst":
-        return capture
-    target = CACHE / capture.stem
-    if not target.exists() or target.stat().st_mtime < capture.stat().st_mtime:
-        CACHE.mkdir(parents=True, exist_ok=True)
-        part = target.with_suffix(".part")
-        subprocess.run(["zstd", "-dqf", "--long=27", str(capture), "-o", str(part)], check=True)
-        os.utime(part)
-        part.replace(target)
-    return target
 
 
 def hashing(capture: Path) -> Cost:
@@ -118,7 +68,7 @@ def ingest(capture: Path) -> None:
 
 
 def main() -> None:
-    """`bench decode|ingest|archive|ship|fleet|flow|rest|latency [FILE]`."""
+    """`bench decode|ingest|archive|ship|fleet|flow|rest|latency|index [FILE]`."""
     what: dict[str, Callable[[Path], None]] = {
         "decode": decode,
         "ingest": ingest,
@@ -129,11 +79,16 @@ def main() -> None:
         "rest": rest,
         "latency": latency,
     }
+    on_stores: dict[str, Callable[[Path, str], None]] = {"index": index}
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("what", choices=what)
+    parser.add_argument("what", choices=[*what, *on_stores])
     parser.add_argument("file", nargs="?", type=Path, default=CORPUS, help="a capture, plain or .zst")
+    parser.add_argument("--elasticsearch", metavar="URL", default="", help="this cluster instead of the embedded store")
     args = parser.parse_args()
-    what[args.what](plain(args.file))
+    if args.what in what:
+        what[args.what](plain(args.file))
+    else:
+        on_stores[args.what](plain(args.file), args.elasticsearch)
 
 
 if __name__ == "__main__":
