@@ -193,6 +193,8 @@ class CollectorConfig:
 
     def __post_init__(self) -> None:
         zone_of(self.zone)
+        if self.accounts.oidc_issuer and not self.api.url:
+            raise ValueError("accounts.oidc_issuer needs api.url: the provider sends people back there")
 
     @property
     def folder(self) -> DataFolder:

@@ -59,6 +59,11 @@ class Accounts:
         """The name of the cookie of shares, beside that of logins: a link opened takes nobody's login away."""
         return f"{self.cookie}-share"
 
+    @property
+    def oidc_cookie(self) -> str:
+        """The name of the cookie that ties a login at a provider to the browser it began in."""
+        return f"{self.cookie}-oidc"
+
     def open(self) -> bool:
         """Whether everybody who reaches the collector is its administrator."""
         api = self.config.api
@@ -98,8 +103,21 @@ class Accounts:
             except LookupError:
                 user = self.users.add(name, role, made_by=how)
             if renew and user.made_by == how and user.role != role:
-                user = self.users.change(name, role=role)
+                user = self.users.change(name, role=role, vouched=True)
         return None if user.disabled else user.person(how)
+
+    def vouched(self, name: str, role: Role) -> Person:
+        """The user whom the provider of OpenID Connect names. An account that has a password is not the provider's to
+        give away: names there may be chosen freely. Raises ApiError."""
+        try:
+            taken = self.users.get(name).password
+        except LookupError:
+            taken = False
+        person = None if taken else self.known(name, "oidc", role, renew=True)
+        if person is None:
+            raise ApiError(403, "forbidden", f"{name[:64]!r} cannot log in by the provider here")
+        self.users.seen(name)
+        return person
 
     def log_in(self, name: str, password: str, address: str) -> User:
         """The user whose password it is. Raises ApiError: 401, or 429 after too many failures."""

@@ -14,6 +14,7 @@ from hayrick_collector.api import errors
 from hayrick_collector.api.accounts import Accounts
 from hayrick_collector.api.leaving import Leaving
 from hayrick_collector.api.models import ErrorAnswer
+from hayrick_collector.api.oidc import Oidc
 from hayrick_collector.api.routes import (
     auth,
     cases,
@@ -22,6 +23,7 @@ from hayrick_collector.api.routes import (
     explore,
     hunts,
     notes,
+    oidc,
     people,
     sessions,
     shares,
@@ -38,6 +40,7 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 PAGES = ("/", "/login", "/setup", "/shared", "/session/{session_id}")
 ROUTERS = (
     auth.router,
+    oidc.router,
     sessions.router,
     explore.router,
     complete.router,
@@ -56,6 +59,9 @@ def create_app(backend: DirectBackend, *, person: Person | None = None) -> FastA
     """The application over an open backend, which it does not close. `person`: who everybody is, instead of asking."""
     app = routes()
     app.state.backend = backend
+    settings = backend.config.accounts
+    callback = f"{backend.config.api.url}/api/auth/oidc/callback"
+    app.state.oidc = Oidc(settings, callback) if settings.oidc_issuer else None
     app.state.uploads = Uploads(backend.config.api.upload_gigabytes * 1_000_000_000)
     app.state.accounts = Accounts(backend.desk, backend.config)
     app.add_middleware(Leaving)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hayrick_collector.desk.people import GIVEN, ROLES, Role
 from hayrick_common.config import setting
+from hayrick_common.errors import ConfigError
 
 _ROLE = "|".join(GIVEN)
 
@@ -50,6 +52,15 @@ class AccountsConfig:
         if bad := [role for group, role in pairs if role not in GIVEN or not group]:
             raise ValueError(f"oidc_roles: {bad[0]!r} is no role: write GROUP=ROLE, one of {', '.join(GIVEN)}")
         return {group: next(each for each in ROLES if each == role) for group, role in pairs}
+
+    def oidc_secret(self) -> str:
+        """The client's secret, empty for a public client. Raises ConfigError."""
+        if not self.oidc_secret_file:
+            return ""
+        try:
+            return Path(self.oidc_secret_file).expanduser().read_text("utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"accounts.oidc_secret_file {self.oidc_secret_file}: {error.strerror}") from error
 
     @property
     def elsewhere(self) -> bool:
