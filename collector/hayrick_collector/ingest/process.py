@@ -112,7 +112,8 @@ class WorkerProcess:
 
     async def _answer(self, process: Process, output: asyncio.StreamReader, waits_for: str) -> dict[str, Any]:
         try:
-            line = await asyncio.wait_for(output.readline(), self._stall_seconds)
+            async with asyncio.timeout(self._stall_seconds):  # wait_for may lose a cancellation (Python 3.11)
+                line = await output.readline()
         except TimeoutError:
             await self._kill()
             if waits_for:

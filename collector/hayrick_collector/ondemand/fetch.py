@@ -81,7 +81,8 @@ class Fetcher:
         turns = {each.sensor: asyncio.Semaphore(CHUNKS_A_SENSOR) for each in chunks}
         tasks = [asyncio.create_task(self._one(each, turns[each.sensor])) for each in chunks]
         try:
-            await asyncio.wait_for(asyncio.gather(*tasks), self._seconds)
+            async with asyncio.timeout(self._seconds):  # wait_for may lose a cancellation (Python 3.11)
+                await asyncio.gather(*tasks)
         except TimeoutError:
             for each in chunks:
                 each.reason = each.reason or f"{each.sensor} did not send them within {self._seconds:g} seconds"
