@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from hayrick_collector.store.embedded.duck import Limits, connect
 from hayrick_collector.store.embedded.layout import (
     DOCUMENTS,
     MANIFEST,
+    PACKETS,
     SESSIONS,
     Layout,
     Manifest,
@@ -26,7 +28,9 @@ from hayrick_common import files
 
 WRITER_LIMITS = Limits(memory="256MB", threads=1, spill="1GB")
 _ROW_GROUPS = {DOCUMENTS: 2048}  # a page's documents are few: read little around each
-_BATCH = "batch"
+_HELD = "held"
+_HELD_ROWS, _HELD_BATCHES = 4096, 16
+_EVERY = frozenset((SESSIONS, DOCUMENTS, PACKETS))  # each batch is a part: parts with the same number belong together
 
 
 @dataclass(slots=True)
@@ -48,8 +52,8 @@ class ParquetFolder:
         self.folder = layout.hidden(label)
         self.folder.mkdir()
 
-    def write(self, table: str, source: sql.Sql, part: int) -> None:
-        """One part of a table, from a query; nothing is kept if it has no rows."""
+    def write(self, table: str, source: sql.Sql, part: int, columns: dict[str, str]) -> None:
+        """One part of a table, from a query that gives these columns (name to type); nothing is kept of no rows."""
         path = self.folder / f"{table}-{part:05d}.parquet"
         groups = f", ROW_GROUP_SIZE {_ROW_GROUPS[table]}" if table in _ROW_GROUPS else ""
         copy = f"COPY ({source.text}) TO {sql.text(str(path))} (FORMAT parquet, COMPRESSION zstd{groups})"
@@ -57,8 +61,6 @@ class ParquetFolder:
         if not rows:
             path.unlink()
             return
-        described = self._connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [[str(path)]]).fetchall()
-        columns = {column[0]: column[1] for column in described}
         written = self._tables.setdefault(table, _Written(columns=columns))
         if written.columns != columns:
             raise ValueError(f"the table {table} changed its columns from one batch to the next")
@@ -125,6 +127,10 @@ def _shared(root: Path, spill: Path) -> duckdb.DuckDBPyConnection:
     return connect(root, spill, WRITER_LIMITS)
 
 
+def _many(held: list[Table]) -> bool:
+    return sum(table.num_rows for table in held) >= _HELD_ROWS or len(held) >= _HELD_BATCHES
+
+
 class EmbeddedWriter(SegmentWriter):
     """One chunk's segment. Works in any process, needs no event loop."""
 
@@ -133,19 +139,23 @@ class EmbeddedWriter(SegmentWriter):
         self._layout.create()
         self._connection = _shared(self._layout.root, self._layout.spill).cursor()
         self._segment: ParquetFolder | None = ParquetFolder(self._layout, self._connection, chunk)
-        self._part = 0
+        self._parts: Counter[str] = Counter()
+        self._held: dict[str, list[Table]] = {}
 
     def add(self, batch: Batch) -> None:
-        """Write every table of the batch out, so that nothing of it stays in memory."""
+        """Write the batch out; of narrow tables a few thousand rows are held: a file costs more than its rows."""
         segment = self._open_segment()
         for name, table in batch.tables().items():
             if table.num_rows:
-                self._write(segment, name, table)
-        self._part += 1
+                self._held.setdefault(name, []).append(table)
+        for name in [name for name, held in self._held.items() if name in _EVERY or _many(held)]:
+            self._write(segment, name)
 
     def commit(self) -> int:
         """Seen and durable; ValueError if a session names another chunk than the writer's."""
         segment = self._open_segment()
+        for name in list(self._held):
+            self._write(segment, name)
         if not segment.only_chunk(self._chunk):
             raise ValueError(f"a session of the batch does not belong to the chunk {self._chunk}")
         rows = segment.commit(self._chunk).rows
@@ -160,13 +170,24 @@ class EmbeddedWriter(SegmentWriter):
             self._segment = None
             self._connection.close()
 
-    def _write(self, segment: ParquetFolder, name: str, table: Table) -> None:
-        self._connection.register(_BATCH, table)
+    def _write(self, segment: ParquetFolder, name: str) -> None:
+        """One part of a table out of what is held of it."""
+        held = self._held.pop(name)
+        views = [f"{_HELD}{number}" for number in range(len(held))]
+        if len({tuple(table.columns) for table in held}) > 1:
+            raise ValueError(f"the table {name} changed its columns from one batch to the next")
         try:
-            segment.write(name, sql.Sql(f"SELECT * FROM {_BATCH}"), self._part)
+            for view, table in zip(views, held, strict=True):
+                self._connection.register(view, table)
+            source = " UNION ALL ".join(f"SELECT * FROM {view}" for view in views)
+            described = self._connection.execute(f"DESCRIBE SELECT * FROM {views[0]}").fetchall()
+            columns = {column[0]: column[1] for column in described}
+            segment.write(name, sql.Sql(source), self._parts[name], columns)
         finally:
-            with contextlib.suppress(duckdb.Error):
-                self._connection.unregister(_BATCH)
+            for view in views:
+                with contextlib.suppress(duckdb.Error):
+                    self._connection.unregister(view)
+        self._parts[name] += 1
 
     def _open_segment(self) -> ParquetFolder:
         if self._segment is None:
