@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from hayrick_common.closed_files import being_written, stamp_of
-from hayrick_common.files import hidden_writer, remove
+from hayrick_common.files import hidden_writer, remove, sync_file
 from hayrick_sensor import spool_events as spool
 from hayrick_sensor.headers import Tally, walker_for
 from hayrick_sensor.layout import Layout
@@ -67,7 +67,10 @@ def _measured(event: spool.FileClosed, found: Measure | None, closed_ms: int) ->
 def _read(path: Path) -> tuple[Measure | None, int]:
     try:
         closed_ms = path.stat().st_mtime_ns // 1_000_000
-        return measure(path), closed_ms
+        found = measure(path)
+        with contextlib.suppress(OSError):  # in this thread, so that nobody waits for it when the file gets its name
+            sync_file(path)
+        return found, closed_ms
     except FileNotFoundError:
         return None, 0
 

@@ -6,6 +6,7 @@ Bounded: no more is kept of a file than one header of it.
 from __future__ import annotations
 
 import struct
+from array import array
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,7 +66,8 @@ class PcapWalker:
     def __init__(self, tally: Tally, order: str, record: int, fraction: int) -> None:
         self.whole = HEADER_BYTES
         self._tally = tally
-        self._unpack = struct.Struct(order + "III").unpack_from
+        self._unpack = struct.Struct(order + "QI").unpack_from
+        self._swapped = order == "<"
         self._record = record
         self._fraction = fraction
         self._base = 0
@@ -91,25 +93,35 @@ class PcapWalker:
 
     def _run(self, data: bytes, here: int) -> int:
         """Count packets from `here` on; where the next header is. So hot that it calls nothing of ours."""
-        unpack, record, fraction, end = self._unpack, self._record, self._fraction, len(data)
-        low, high, count, after = 1 << 63, 0, 0, here
-        while here + record <= end:
-            seconds, part, length = unpack(data, here)
-            stamp = seconds * 1000 + part // fraction
-            after = here + record + length
-            if after > end:
-                self._waiting = stamp
-                break
-            count += 1
-            if stamp < low:
-                low = stamp
-            if stamp > high:
-                high = stamp
+        unpack, record, times = self._unpack, self._record, list[int]()
+        note, last, after = times.append, len(data) - record, here
+        while after <= last:
             here = after
-        if count:
-            self._tally.many(count, low, high)
+            time, length = unpack(data, here)
+            note(time)
+            after = here + record + length
+        if after > len(data):
+            self._waiting = self._milliseconds(self._in_order(times[-1:])[0])
+            del times[-1]
+        else:
+            here = after
+        if times:
+            stamps = self._in_order(times)
+            self._tally.many(len(times), self._milliseconds(min(stamps)), self._milliseconds(max(stamps)))
         self.whole = self._base + here
-        return after if self._waiting is not None else here
+        return after
+
+    def _in_order(self, times: list[int]) -> array[int]:
+        """As numbers with the seconds before their fractions: a little-endian file has them the other way round."""
+        found = array("Q", times)
+        if self._swapped:
+            halves = array("I", found.tobytes())
+            halves[::2], halves[1::2] = halves[1::2], halves[::2]
+            found = array("Q", halves.tobytes())
+        return found
+
+    def _milliseconds(self, stamp: int) -> int:
+        return (stamp >> 32) * 1000 + (stamp & 0xFFFFFFFF) // self._fraction
 
     def finish(self) -> str:
         """There are no more."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hayrick_common.chunk import ChunkId, Manifest
@@ -50,7 +51,7 @@ PRAGMA user_version = 2;
 
 
 class Journal:
-    """One open journal. Every method that changes it returns only when the change is on disk."""
+    """One open journal. Every method that changes it returns only when the change is on disk, but for `mark`."""
 
     def __init__(self, path: Path, sensor: str) -> None:
         self.sensor = sensor
@@ -96,10 +97,14 @@ class Journal:
                 )
 
     def mark(self, key: str, state: str, now_ms: int, note: str = "") -> None:
-        """The chunk has come to `state` (one of the schema's, but not back to closed)."""
+        """The chunk has come to `state` (one of the schema's, but not back to closed).
+
+        What the collector would only say again is not waited for: a power cut may take it, until something else is
+        written. That a chunk is to go from here (pruned, lost) is on disk when this returns, and all before it.
+        """
         if state not in ("offered", "landed", "indexed", "pruned", "lost"):
             raise ValueError(f"no such state: {state}")
-        with self._db:
+        with self._patiently(state in ("pruned", "lost")), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(
                 f"UPDATE chunks SET state = ?, {state}_ms = ?, note = coalesce(nullif(?, ''), note) WHERE key = ?",  # noqa: S608
@@ -107,6 +112,17 @@ class Journal:
             )
             if state == "lost":
                 self._lose(key, now_ms, note)
+
+    @contextmanager
+    def _patiently(self, durable: bool) -> Iterator[None]:
+        if durable:
+            yield
+            return
+        self._db.execute("PRAGMA synchronous = NORMAL")  # written, in order, but not forced to disk
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
 
     def _lose(self, key: str, now_ms: int, note: str) -> None:
         stream, packets, first, last = self._db.execute(

@@ -1,13 +1,18 @@
-"""The shipper's shell on the network: one ZeroMQ DEALER that dials out under CURVE, thrown away when it sulks."""
+"""The shipper's shell on the network: one ZeroMQ DEALER that dials out under CURVE, thrown away when it sulks.
+
+The socket's descriptor wakes the event loop, and then all that is there is taken: a wait of its own for each message,
+as `zmq.asyncio` has it, costs more than the message.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 
 import zmq
-import zmq.asyncio
 from zmq.utils.monitor import recv_monitor_message
 
 from hayrick_common import wire
@@ -16,7 +21,8 @@ from hayrick_common.keys import KeyPair
 from hayrick_sensor import shipper_events as ev
 
 log = logging.getLogger(__name__)
-POLL_MS = 500
+TICK_SECONDS = 0.5
+BATCH = 64
 SEND_SECONDS = 20.0
 ZMTP_HEARTBEAT_MS = 5_000
 ZMTP_TIMEOUT_MS = 20_000
@@ -40,7 +46,10 @@ class Link:
         self._wire = wire.WIRE_MIN
         self._server_key = server_key.encode()
         self._keys = keys
-        self._context = zmq.asyncio.Context()
+        self._stirred = asyncio.Event()
+        self._room = asyncio.Event()
+        self._watched: list[int] = []
+        self._context = zmq.Context()
         self._open()
 
     def _open(self) -> None:
@@ -59,7 +68,25 @@ class Link:
         self._monitor = socket.get_monitor_socket(EVENTS)
         socket.connect(self.address)
 
+    def _watch(self) -> None:
+        """Have the event loop woken by what happens on the sockets."""
+        self._unwatch()
+        self._watched = [int(each.getsockopt(zmq.FD)) for each in (self._socket, self._monitor)]
+        for descriptor in self._watched:
+            asyncio.get_running_loop().add_reader(descriptor, self._stir)
+        self._stir()
+
+    def _unwatch(self) -> None:
+        for descriptor in self._watched:
+            asyncio.get_running_loop().remove_reader(descriptor)
+        self._watched = []
+
+    def _stir(self) -> None:
+        self._stirred.set()
+        self._room.set()
+
     def _shut(self) -> None:
+        self._unwatch()
         self._socket.disable_monitor()
         self._monitor.close(0)
         self._socket.close(0)
@@ -68,62 +95,96 @@ class Link:
         """Begin with a fresh socket: half-open connections and stale queues die with the old one."""
         self._shut()
         self._open()
+        self._stir()
 
     def close(self) -> None:
         """Let go of everything."""
         self._shut()
         self._context.destroy(0)
+        self._stir()
 
     async def events(self) -> AsyncIterator[ev.Event]:
         """Connections, messages and a tick at least every half second, for ever."""
+        loop, ticked = asyncio.get_running_loop(), 0.0
         while True:
-            socket, monitor = self._socket, self._monitor
-            poller = zmq.asyncio.Poller()
-            poller.register(socket, zmq.POLLIN)
-            poller.register(monitor, zmq.POLLIN)
-            ready = dict(await poller.poll(POLL_MS))
-            if monitor in ready:
-                async for event in self._monitored(monitor):
+            socket = self._socket
+            if not self._watched:
+                self._watch()
+            self._stirred.clear()
+            events = [*self._monitored(), *self._received()]
+            if time.monotonic() - ticked >= TICK_SECONDS:
+                ticked = time.monotonic()
+                events.append(ev.Tick())
+            for event in events:
+                if isinstance(event, ev.Tick) or socket is self._socket:
                     yield event
-            if socket in ready and socket is self._socket:
-                for event in await self._received(socket):
-                    yield event
-            yield ev.Tick()
+            if events:
+                await asyncio.sleep(0)  # let others have their turn, whatever comes
+            else:
+                timer = loop.call_later(TICK_SECONDS, self._stirred.set)
+                await self._stirred.wait()
+                timer.cancel()
 
-    async def _monitored(self, monitor: zmq.asyncio.Socket) -> AsyncIterator[ev.Event]:
-        message = await recv_monitor_message(monitor)
-        if message["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self.problem = ""
-            yield ev.Connected()
-        elif message["event"] == zmq.EVENT_DISCONNECTED:
-            self.problem = "connection lost"
-            yield ev.Disconnected()
-        else:
-            self.problem = "the collector refused this sensor's key, or its own key is not the one configured"
-            yield ev.Rejected()
+    def _monitored(self) -> Iterator[ev.Event]:
+        """What has become of the connection since it was last asked."""
+        while True:
+            try:
+                message = recv_monitor_message(self._monitor, zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if message["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self.problem = ""
+                yield ev.Connected()
+            elif message["event"] == zmq.EVENT_DISCONNECTED:
+                self.problem = "connection lost"
+                yield ev.Disconnected()
+            else:
+                self.problem = "the collector refused this sensor's key, or its own key is not the one configured"
+                yield ev.Rejected()
 
-    async def _received(self, socket: zmq.asyncio.Socket) -> list[ev.Event]:
-        frames = await socket.recv_multipart()
-        try:
-            message = wire.decode(frames)
-        except WireError as error:
-            log.warning("the collector sent no message: %s", error)
-            return []
-        if isinstance(message, wire.Welcome):
-            self._wire = min(max(message.wire, wire.WIRE_MIN), wire.WIRE_MAX)
-        return [ev.Got(message)]
+    def _received(self) -> Iterator[ev.Event]:
+        """The messages that are there; what comes later wakes the loop only if none was left."""
+        for _ in range(BATCH):
+            try:
+                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            try:
+                message = wire.decode(frames)
+            except WireError as error:
+                log.warning("the collector sent no message: %s", error)
+                continue
+            if isinstance(message, wire.Welcome):
+                self._wire = min(max(message.wire, wire.WIRE_MIN), wire.WIRE_MAX)
+            yield ev.Got(message)
+        self._room.set()  # asking for messages may have taken the sign that there is room for more
 
     async def send(self, message: wire.Message) -> bool:
         """Send; False when the connection would not take it in time."""
-        frames, socket = wire.encode(message, self._wire), self._socket
+        frames, socket, deadline = wire.encode(message, self._wire), self._socket, time.monotonic() + SEND_SECONDS
+        while socket is self._socket and not socket.closed:
+            self._room.clear()
+            if self._send(socket, frames):
+                self.bytes_sent += sum(map(len, frames))
+                return True
+            if not await self._roomy(deadline):
+                break
+        log.info("message %s not sent", message.KIND)
+        return False
+
+    def _send(self, socket: zmq.Socket[bytes], frames: list[bytes]) -> bool:
         try:
-            await asyncio.wait_for(socket.send_multipart(frames), SEND_SECONDS)
-        except (asyncio.TimeoutError, zmq.ZMQError) as error:
-            log.info("message %s not sent: %s", message.KIND, str(error) or "time out")
+            socket.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.Again:
             return False
-        except asyncio.CancelledError:
-            if not socket.closed:
-                raise
-            return False  # not we were cancelled: the socket was thrown away under us
-        self.bytes_sent += sum(map(len, frames))
+        finally:
+            if int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:  # sending may have taken the sign that something came
+                self._stirred.set()
         return True
+
+    async def _roomy(self, deadline: float) -> bool:
+        """Whether something has changed before the deadline."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._room.wait(), max(0.0, deadline - time.monotonic()))
+            return True
+        return False

@@ -10,7 +10,7 @@ from hayrick_common import wire
 
 # Level 1's fast search, with matches from 4 bytes on: on mixed traffic it saves what level 3 saves, at half its cost.
 MATCH_BYTES = 4
-HASH_LOG = 16
+HASH_LOG = 15
 WORTH = 0.95  # what is not below this share of its size goes as it is
 PATIENCE = 8  # after a block that did not shrink, so many of the chunk go untried
 CHUNKS = 64  # of how many chunks that is remembered
@@ -23,7 +23,7 @@ def frame_of(data: bytes) -> bytes:
     known: zstandard.ZstdCompressor | None = getattr(_own, "compressor", None)
     if known is None:
         parameters = zstandard.ZstdCompressionParameters.from_level(
-            1, source_size=512 << 10, min_match=MATCH_BYTES, hash_log=HASH_LOG, write_checksum=True
+            1, source_size=1 << 20, min_match=MATCH_BYTES, hash_log=HASH_LOG, write_checksum=True
         )
         known = _own.compressor = zstandard.ZstdCompressor(compression_params=parameters)
     frame: bytes = known.compress(data)

@@ -165,3 +165,20 @@ def test_files_and_commands_tell_their_launch() -> None:
     assert launch_of("eth0.pcap") == ""
     assert launch_in(["tcpdump", "-i", "lo", "-w", "0193aaaabbbb-%s.pcap"]) == "0193aaaabbbb"
     assert launch_in(["tcpdump", "-w", "mine-%s.pcap"]) == launch_in([]) == ""
+
+
+def test_only_what_the_collector_would_say_again_is_not_waited_for(journal: Journal) -> None:
+    """What SQLite is told of the disk, statement by statement, and what it is told when all is done."""
+    said: list[str] = []
+    journal._db.set_trace_callback(said.append)
+    journal.record(entry(1))
+    journal.mark(entry(1).key, "pruned", 1)
+    with pytest.raises(ValueError, match="no such state"):
+        journal.mark(entry(1).key, "gone", 1)
+    assert not any("synchronous" in each for each in said)
+    journal.mark(entry(1).key, "landed", 1)
+    assert [each for each in said if "synchronous" in each] == [
+        "PRAGMA synchronous = NORMAL",
+        "PRAGMA synchronous = FULL",
+    ]
+    assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,)

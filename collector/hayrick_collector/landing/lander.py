@@ -21,7 +21,7 @@ TURN_PATIENCES = 10
 class Limits:
     """Bounds of one landing. Bytes, milliseconds, counts."""
 
-    block_bytes: int = 512 << 10
+    block_bytes: int = 1 << 20
     window_bytes: int = 2 << 20
     credit_bytes: int = 64 << 20
     transfers_per_sensor: int = 8

@@ -1,4 +1,8 @@
-"""The landing's shell: one ZeroMQ ROUTER behind CURVE, and the files; all decisions are the lander's."""
+"""The landing's shell: one ZeroMQ ROUTER behind CURVE, and the files; all decisions are the lander's.
+
+The socket's descriptor wakes the event loop, and then the messages that are there are taken one after the other: a wait
+of its own for each, as `zmq.asyncio` has it, costs as much as hashing the message.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,6 @@ from hayrick_common.keys import KeyPair
 
 log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
-POLL_MS = 500
 WARN_SECONDS = 1.0
 ZMTP_HEARTBEAT_MS = 5_000
 ZMTP_TIMEOUT_MS = 20_000
@@ -83,9 +86,12 @@ class Landing:
         self._authenticator.start()
         self._socket = self._bind()
         self.address = self._socket.get_string(zmq.LAST_ENDPOINT)
+        self._stirred = asyncio.Event()
+        self._descriptor = int(self._socket.getsockopt(zmq.FD))
+        asyncio.get_running_loop().add_reader(self._descriptor, self._stirred.set)
 
-    def _bind(self) -> zmq.asyncio.Socket:
-        socket = self._context.socket(zmq.ROUTER)
+    def _bind(self) -> zmq.Socket[bytes]:
+        socket: zmq.Socket[bytes] = zmq.Context.shadow(self._context).socket(zmq.ROUTER)
         socket.curve_server = True
         socket.curve_secretkey = self.settings.keys.secret.encode()
         socket.curve_publickey = self.settings.keys.public.encode()
@@ -102,15 +108,21 @@ class Landing:
 
     async def run(self) -> None:
         """Serve until cancelled; raises what the sink raised."""
-        next_tick = 0.0
+        loop, next_tick = asyncio.get_running_loop(), 0.0
         while True:
             if self._broken:
                 raise self._broken
-            if await self._socket.poll(POLL_MS):
-                await self._receive()
+            self._stirred.clear()
+            received = self._receive()
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + TICK_SECONDS
                 self._take(ev.Tick())
+            if received:
+                await asyncio.sleep(0)  # let others have their turn, whatever comes
+            else:
+                timer = loop.call_later(TICK_SECONDS / 2, self._stirred.set)
+                await self._stirred.wait()
+                timer.cancel()
 
     def indexed(self, key: str) -> None:
         """The chunk is searchable: send its sensor the second receipt, if it is connected. Call on the loop."""
@@ -154,19 +166,28 @@ class Landing:
         for part in self._parts.values():
             part.close()
         self._parts.clear()
+        asyncio.get_running_loop().remove_reader(self._descriptor)
         self._socket.close(0)
         self._authenticator.stop()
         self._context.destroy(0)
 
     # --- events ---------------------------------------------------------------------------------------------------
 
-    async def _receive(self) -> None:
-        frames = await self._socket.recv_multipart(copy=False)
+    def _receive(self) -> bool:
+        """Take one message; False when there is none."""
+        try:
+            frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return False
         route = frames[0].bytes
         sensor = self._allow_list.name_of(_user_id(frames[-1]))
-        if not sensor:
+        if sensor:
+            self._received(route, sensor, frames)
+        else:
             self._turn_away(route)
-            return
+        return True
+
+    def _received(self, route: bytes, sensor: str, frames: list[zmq.Frame]) -> None:
         try:
             message, packed = unpacked(wire.decode([frame.bytes for frame in frames[1:]]))
         except WireError as error:
@@ -232,13 +253,12 @@ class Landing:
         if isinstance(command.message, wire.Refused):
             self._warn("refused: %s", command.message.reason)
         frames = [command.route, *wire.encode(command.message, self._lander.version(command.route))]
-        sent = asyncio.ensure_future(self._socket.send_multipart(frames, zmq.NOBLOCK))
-        error = sent.exception()  # it is done already, because of NOBLOCK
-        if isinstance(error, zmq.ZMQError):
+        try:
+            self._socket.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.ZMQError:
             self.counters["unreachable"] += 1
             self._events.append(ev.Lost(command.route))
-        elif error:
-            raise error
+        self._stirred.set()  # sending may have taken the sign that something has come
 
     def _write(self, command: ev.Write) -> None:
         try:
