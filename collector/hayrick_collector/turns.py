@@ -49,7 +49,8 @@ class Turns:
         mine.append(place)
         self._grant()
         try:
-            await asyncio.wait_for(asyncio.shield(place), patience_s)
+            async with asyncio.timeout(patience_s):  # wait_for may lose a cancellation (Python 3.11)
+                await asyncio.shield(place)
         except BaseException as error:
             self._give_up(asker, place)
             if isinstance(error, TimeoutError):
