@@ -15,6 +15,7 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_collector.direct import DirectBackend
 from hayrick_collector.landing import Drop, Inbox, Known, Landing, LandingSettings
 from hayrick_collector.landing.sweep import sweep
+from hayrick_collector.ondemand.asking import Asking
 from hayrick_collector.retention import landing_floor
 from hayrick_common.chunk import ChunkId
 from hayrick_common.errors import ConfigError
@@ -75,7 +76,7 @@ class Arrivals:
                 each(key)
 
         backend.pool.on_indexed = indexed
-        backend.fetcher.pull = landing.pull if landing else None
+        backend.fetcher.pull = Asking(backend.catalog, landing.pull if landing else None)
         inbox = Inbox(config.folder.inbox, partial(_take, backend)) if config.landing.inbox else None
         ways = {"landing": landing, "drop": drop, "inbox": inbox}
         backend.arrivals = {name: way.counters for name, way in ways.items() if way}

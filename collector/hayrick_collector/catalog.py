@@ -322,10 +322,15 @@ class Catalog:
             for name, public_key, last_seen, heartbeat in rows
         ]
 
+    def told(self, sensor: str, name: str) -> Any:
+        """What the sensor's last heartbeat told under that name; None where it has not."""
+        rows = self._read("SELECT json_extract(heartbeat, '$.' || ?) FROM sensors WHERE name = ?", (name, sensor))
+        return rows[0][0] if rows else None
+
     def skew_ms(self, sensor: str) -> int:
         """The sensor's clock minus ours, as its last heartbeat told; 0 where it has not."""
-        rows = self._read("SELECT json_extract(heartbeat, '$.clock_skew_ms') FROM sensors WHERE name = ?", (sensor,))
-        return rows[0][0] if rows and isinstance(rows[0][0], int) else 0
+        skew = self.told(sensor, "clock_skew_ms")
+        return skew if isinstance(skew, int) else 0
 
     def gaps(self, sensor: str, stream: str, *, limit: int = MOST_GAPS) -> list[tuple[int, int]]:
         """Sequence numbers that never landed, as (first, last) ranges between those that did; the last `limit`."""

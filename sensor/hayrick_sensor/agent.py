@@ -69,7 +69,7 @@ class Agent:
         self.shipper = Shipper(settings.name, __version__, secrets.token_hex(8), limits=limits)
         self.link = open_link(settings)
         self.payloads = Payloads(self.spool, self.shipper, self.records, self.layout, self._unreadable_soon)
-        self.pulls = Pulls(self.payloads.kept, self.link.send, settings.pull_kilobytes * 1000)
+        self.pulls = Pulls(self.payloads.kept, self.link.send, settings.pull_kilobytes * 1000, self.counters)
         self.captures: dict[str, Capture] = {}
         self._spool_events: deque[spool.Event] = deque()
         self._examine: asyncio.Queue[spool.FileClosed] = asyncio.Queue()
@@ -342,7 +342,6 @@ class Agent:
             self.clock = command
             self.complaints.clear()
         elif isinstance(command, ship.Answer):
-            self.counters["pulls"] += 1
             self.pulls.take(command.pull)
         elif isinstance(command, ship.Reconnect):
             self.link.reconnect()

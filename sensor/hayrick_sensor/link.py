@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
 BATCH = 64
 SEND_SECONDS = 20.0
+WARN_SECONDS = 1.0
 ZMTP_HEARTBEAT_MS = 5_000
 ZMTP_TIMEOUT_MS = 20_000
 RECONNECT_MS = (200, 10_000)
@@ -43,6 +44,7 @@ class Link:
         self.address = address
         self.problem = "not connected yet"
         self.bytes_sent = 0
+        self._warned = 0.0
         self._wire = wire.WIRE_MIN
         self._server_key = server_key.encode()
         self._keys = keys
@@ -152,12 +154,19 @@ class Link:
             try:
                 message = wire.decode(frames)
             except WireError as error:
-                log.warning("the collector sent no message: %s", error)
+                self._warn(error)
+                yield ev.Garbled()
                 continue
             if isinstance(message, wire.Welcome):
                 self._wire = min(max(message.wire, wire.WIRE_MIN), wire.WIRE_MAX)
             yield ev.Got(message)
         self._room.set()  # asking for messages may have taken the sign that there is room for more
+
+    def _warn(self, error: WireError) -> None:
+        """Say it, but not as often as a hostile peer would have it."""
+        if time.monotonic() - self._warned >= WARN_SECONDS:
+            self._warned = time.monotonic()
+            log.warning("the collector sent no message: %s", error)
 
     async def send(self, message: wire.Message) -> bool:
         """Send; False when the connection would not take it in time."""

@@ -13,6 +13,7 @@ from hayrick_sensor import shipper_events as ship
 from hayrick_sensor.rate import Rate
 
 QUEUED = 256
+URGENT = 1024  # small messages that may wait: more than any collector asks for that reads what it is sent
 AHEAD = 4
 THREADS = 2
 
@@ -37,8 +38,10 @@ class Outgoing:
         self._timer: asyncio.TimerHandle | None = None
 
     def put(self, command: ship.Send | ship.Beat | ship.SendBlock) -> bool:
-        """Take a command; False when more blocks are asked for than can be waiting."""
+        """Take a command; False when more is asked for than can be waiting."""
         if isinstance(command, (ship.Send, ship.Beat)):
+            if len(self._urgent) >= URGENT:
+                return False
             self._urgent.append(command)
         elif len(self._bulk) >= QUEUED:
             return False

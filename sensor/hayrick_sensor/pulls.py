@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 
 from hayrick_common import wire
@@ -19,15 +19,18 @@ Send = Callable[[wire.Message], Awaitable[bool]]
 class Pulls:
     """`take` each request; `run` answers them. `read(key, offset, length)` raises OSError or ValueError."""
 
-    def __init__(self, read: Read, send: Send, bytes_per_second: int) -> None:
+    def __init__(self, read: Read, send: Send, bytes_per_second: int, counters: Counter[str]) -> None:
         self._read, self._send, self._rate = read, send, bytes_per_second
+        self._counters = counters
         self._waiting: deque[wire.Pull] = deque()
         self._some = asyncio.Event()
 
     def take(self, request: wire.Pull) -> None:
         """Answer later; the oldest of too many is left out, for its asker has a deadline."""
+        self._counters["pulls"] += 1
         self._waiting.append(request)
         if len(self._waiting) > MOST_WAITING:
+            self._counters["pulls_left_out"] += 1
             self._waiting.popleft()
         self._some.set()
 
@@ -46,8 +49,10 @@ class Pulls:
         try:
             body = b"".join(self._read(request.key, offset, length) for offset, length in request.ranges)
         except OSError:
+            self._counters["pulls_moved_on"] += 1
             return wire.Pulled(request.request, request.key, wire.RAW, MOVED_ON, b"")
         except ValueError as error:
+            self._counters["pulls_refused"] += 1
             return wire.Pulled(request.request, request.key, wire.RAW, f"refused: {error}"[:200], b"")
         encoding, body = packed(body)
         return wire.Pulled(request.request, request.key, encoding, "", body)

@@ -27,6 +27,7 @@ def build_report(agent: Agent) -> dict[str, Any]:
         "time_ms": epoch_ms(),
         "pid": os.getpid(),
         "online": agent.shipper.online,
+        "transport": agent.settings.collector.transport,
         "shipping": {
             "open": agent.shipper.open,
             "windows": list(agent.settings.shipping.windows),

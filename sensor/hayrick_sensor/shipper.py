@@ -125,6 +125,9 @@ class Shipper:
         commands: list[ev.Command] = handler(self, event.message, now_ms)
         return commands
 
+    def _garbled(self, event: ev.Garbled, now_ms: int) -> list[ev.Command]:
+        return [ev.Count("garbled_message")]
+
     def _welcome(self, message: wire.Welcome, now_ms: int) -> list[ev.Command]:
         if not wire.WIRE_MIN <= message.wire <= wire.WIRE_MAX:
             return [ev.Count("unexpected_message")]
@@ -153,7 +156,8 @@ class Shipper:
         manifest = self.manifests.get(message.key)
         if manifest is None:
             return [ev.Send(wire.Gone(message.key, "this sensor does not keep the chunk any more"))]
-        if message.length > wire.BODY_MAX_BYTES or message.offset + message.length > manifest.payload_size:
+        end = message.offset + message.length
+        if not 0 < message.length <= wire.BODY_MAX_BYTES or end > manifest.payload_size:
             return [ev.Count("unexpected_message")]
         if not self.open:
             return []
@@ -168,8 +172,12 @@ class Shipper:
         return [ev.Answer(message)]
 
     def _receipt(self, message: wire.Receipt, now_ms: int) -> list[ev.Command]:
-        if message.key not in self.manifests or message.state not in (wire.LANDED, wire.INDEXED):
+        """Believed only of what was offered on this connection, or has landed before: files may go by it."""
+        if message.key not in self.manifests:
             return []
+        offered = message.key in self.flying or message.key in self.landed or message.key in self.aside
+        if not offered or message.state not in (wire.LANDED, wire.INDEXED):
+            return [ev.Count("stray_receipt")]
         self._forget_place(message.key)
         if message.state == wire.LANDED:
             self.landed[message.key] = None
@@ -293,6 +301,7 @@ class Shipper:
         ev.Disconnected: _disconnected,
         ev.Rejected: _rejected,
         ev.Got: _got,
+        ev.Garbled: _garbled,
         ev.Added: _added,
         ev.Withdrawn: _withdrawn,
         ev.Unreadable: _unreadable,

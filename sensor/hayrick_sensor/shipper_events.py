@@ -32,6 +32,11 @@ class Got:
 
 
 @dataclass(frozen=True)
+class Garbled:
+    """What came from the collector is no message."""
+
+
+@dataclass(frozen=True)
 class Added:
     """A chunk is there to be shipped; `landed` ones only wait for their second receipt."""
 
@@ -66,7 +71,7 @@ class Tick:
     """Time passes; about once a second."""
 
 
-Event: TypeAlias = Connected | Disconnected | Rejected | Got | Added | Withdrawn | Unreadable | Window | Tick
+Event: TypeAlias = Connected | Disconnected | Rejected | Got | Garbled | Added | Withdrawn | Unreadable | Window | Tick
 
 
 @dataclass(frozen=True)

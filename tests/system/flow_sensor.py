@@ -25,7 +25,7 @@ class FlowSensor:
         self._stream, self._ship, self._more = stream, ship, more
         self._process: subprocess.Popen[bytes] | None = None
 
-    def enrol(self, data: Path, running: Running) -> None:
+    def enrol(self, data: Path, running: Running | str) -> None:
         """Write the settings, make keys and let them in."""
         self.aim(data, running)
         subprocess.run([*HAYRICK, "sensor", "keygen", "--config", self.config], check=True, capture_output=True)
@@ -33,12 +33,13 @@ class FlowSensor:
         public = self.spool / "keys" / "sensor.public"
         (data / "keys" / "sensors" / f"{self.name}.public").write_bytes(public.read_bytes())
 
-    def aim(self, data: Path, running: Running) -> None:
-        """Write the settings for this collector's address."""
+    def aim(self, data: Path, running: Running | str) -> None:
+        """Write the settings for this collector (or its address)."""
+        landing = running if isinstance(running, str) else running.landing
         self.config.write_text(
             f'name = "{self.name}"\nspool = "{self.spool}"\nheartbeat_seconds = 1\nkeep_free_megabytes = 0\n'
             f"{self._more}"
-            f'[collector]\naddress = "{running.landing}"\npublic_key_file = "{data / "keys" / "collector.public"}"\n'
+            f'[collector]\naddress = "{landing}"\npublic_key_file = "{data / "keys" / "collector.public"}"\n'
             f'[[streams]]\nname = "lan"\nship = "{self._ship}"\nfolder = "{self.ring}"\n'
             f'keep = "place"\ndelete = true\n{self._stream}'
         )

@@ -11,8 +11,9 @@ from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from hayrick_collector.archive.paths import finer_than_microseconds
 from hayrick_collector.archive.read import Source, merged
 from hayrick_collector.archive.reader import open_file
 from hayrick_collector.archive.write import Format, Pcap, Pcapng
@@ -26,7 +27,6 @@ from hayrick_common.errors import UsageError
 
 PIECE = 256 << 10
 ETHERNET = 1
-_MICROSECOND_MAGICS = {b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xcd\x34", b"\x34\xcd\xb2\xa1"}
 
 
 @dataclass(slots=True)
@@ -118,12 +118,15 @@ def _add(made: Plan, opener: Callable[[], BinaryIO], row: ChunkRow, positions: a
     seekable = summary.get("seekable") is True
     made.sources.append(Source(opener, positions, (row.first_packet or 0) * 1_000_000, seekable))
     made.linktypes.update(list(summary.get("linktypes", ())) or [ETHERNET])
-    made.nanoseconds = made.nanoseconds or _finer_than_microseconds(opener)
+    made.nanoseconds = made.nanoseconds or _finer(summary, opener)
 
 
-def _finer_than_microseconds(opener: Callable[[], BinaryIO]) -> bool:
+def _finer(summary: dict[str, Any], opener: Callable[[], BinaryIO]) -> bool:
+    """Whether its times may be finer than microseconds: said where this version indexed it, else read."""
+    if (told := summary.get("nanoseconds")) is not None:
+        return bool(told)
     with opener() as file:
-        return file.read(4) not in _MICROSECOND_MAGICS
+        return finer_than_microseconds(file.read(4))
 
 
 def _writer(made: Plan, chosen: CaptureFormat) -> Format:

@@ -11,11 +11,12 @@ from hayrick_common.chunk import ChunkId
 from hayrick_common.files import make_folder
 
 PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
-PCAP_MAGICS = {
-    b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1",  # microseconds
-    b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1",  # nanoseconds
+_MICROSECONDS = {
+    b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1",
     b"\xa1\xb2\xcd\x34", b"\x34\xcd\xb2\xa1",  # the modified format of 1999
 }  # fmt: skip
+_NANOSECONDS = {b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1"}
+PCAP_MAGICS = _MICROSECONDS | _NANOSECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,11 @@ def archive_path(folder: DataFolder, chunk: ChunkId, *, day_ms: int, suffix: str
     """A chunk's place: archive/<sensor>/<stream>/<yyyymmdd>/<file name>, by its day (UTC, epoch milliseconds)."""
     day = datetime.fromtimestamp(day_ms / 1000, tz=timezone.utc).strftime("%Y%m%d")
     return folder.archive / chunk.sensor / chunk.stream / day / f"{Path(chunk.file_name).stem}{suffix}"
+
+
+def finer_than_microseconds(head: bytes) -> bool:
+    """Whether a capture's times may be, by its first four bytes; a pcapng's interfaces choose for themselves."""
+    return head[:4] not in _MICROSECONDS
 
 
 def capture_suffix(head: bytes) -> str | None:

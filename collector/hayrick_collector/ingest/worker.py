@@ -22,6 +22,7 @@ from typing import IO, Any, BinaryIO, TypeAlias
 
 import hayrick_decode
 from hayrick_collector.archive.keyring import KeyRing
+from hayrick_collector.archive.paths import finer_than_microseconds
 from hayrick_collector.archive.reader import open_file
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.store import Store, open_store
@@ -71,6 +72,7 @@ def _no_room(error: Exception) -> bool:
 
 def index(store: Store, packets: BinaryIO, job: dict[str, Any], say: Say) -> dict[str, Any]:
     """Bring one chunk's sessions into the store as a segment; what stood there for the chunk is replaced."""
+    told = {} if job.get("content") == RECORDS else {"nanoseconds": finer_than_microseconds(packets.read(4))}
     decoding = sessions_of(packets, job)
     sessions = 0
     with store.writer(job["key"], lambda reason: say({"waiting": reason})) as writer:
@@ -79,7 +81,7 @@ def index(store: Store, packets: BinaryIO, job: dict[str, Any], say: Say) -> dic
             sessions += len(batch)
             say({"progress": sessions})
         writer.commit()
-    return dict(decoding.summary)
+    return {**decoding.summary, **told}
 
 
 def sessions_of(stored: BinaryIO, job: dict[str, Any]) -> hayrick_decode.Decoding:
