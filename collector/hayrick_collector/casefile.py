@@ -41,7 +41,7 @@ async def sources(backend: DirectBackend, case: Case, person: Person) -> list[Ev
     return await asyncio.to_thread(Cases(backend.desk).evidence, case.name, found)
 
 
-async def bundle(backend: DirectBackend, case: Case, person: Person, *, packets: bool) -> AsyncGenerator[bytes]:
+async def bundle(backend: DirectBackend, case: Case, person: Person) -> AsyncGenerator[bytes]:
     """The zip, piece by piece: case.json, sessions.ndjson, notes.ndjson, packets.pcap (or .pcapng), and manifest.json
     with the case's sources and the SHA-256 of each file."""
     manifest = [asdict(each) for each in await sources(backend, case, person)]
@@ -54,7 +54,7 @@ async def bundle(backend: DirectBackend, case: Case, person: Person, *, packets:
     async for piece in zipped.file("notes.ndjson", _notes(backend, ids)):
         yield piece
     missing: list[Any] = []
-    if packets and ids:
+    if ids:
         export = await backend.export(_search(case, person))
         missing = [asdict(each) for each in export.missing]
         async for piece in zipped.file(f"packets.{export.format}", export.pieces):

@@ -44,6 +44,9 @@ _ERRORS: dict[str, type[HayrickError]] = {
     "not_a_capture": CaptureError,
     "store_unavailable": StoreError,
     "unauthorized": ConfigError,
+    "forbidden": ConfigError,
+    "conflict": UsageError,
+    "too_large": UsageError,
     "misdirected": ConfigError,
 }
 
@@ -187,6 +190,16 @@ class HttpBackend(Backend):
             return Ingested(capture.name, "failed", error=str(error), seconds=time.monotonic() - started)
         return outcome(capture.name, upload, row, seconds=time.monotonic() - started)
 
+    async def call(self, method: str, path: str, body: Any = None) -> Document:
+        """Any route of the API, for what has no method of its own here: docs/API.md lists them. What answers nothing
+        gives {}. Raises LookupError where there is no such thing."""
+        answer = await self._send(self._http.build_request(method, path, json=body))
+        return dict(answer.json()) if answer.content else {}
+
+    async def download(self, path: str) -> AsyncGenerator[bytes]:
+        """A file of the API, piece by piece; close it if you don't take it all. Raises LookupError."""
+        return self._pieces(await self._send(self._http.build_request("GET", path), stream=True))
+
     # --- plumbing -------------------------------------------------------------------------------------------------
 
     async def _upload(self, capture: Capture, tags: tuple[str, ...], force: bool, report: Progress) -> Upload:
@@ -278,4 +291,6 @@ def _error(answer: httpx.Response) -> Exception:
         )
     if answer.status_code == 404:
         return LookupError(message)
+    if answer.status_code == 401:
+        message = "the collector asks who you are: set $HAYRICK_TOKEN (`hayrick token add` on its machine makes one)"
     return _ERRORS.get(code, HayrickError)(message)

@@ -36,6 +36,9 @@ COMMANDS = {
     "decode": Command("hayrick_collector.cli.decode", "print a capture's sessions as JSON, a line each", "collector"),
     "hunt": Command("hayrick_collector.cli.hunt", "search inside the packets of found sessions", "collector"),
     "tag": Command("hayrick_collector.cli.tag", "add or remove tags on found sessions", "collector"),
+    "case": Command("hayrick_collector.cli.case", "gather sessions into cases and hand them out", "collector"),
+    "user": Command("hayrick_collector.cli.user", "who may log in, and as what", "collector"),
+    "token": Command("hayrick_collector.cli.token", "API tokens for programs", "collector"),
     "store": Command("hayrick_collector.cli.store", "prepare, check and move the store of sessions", "collector"),
     "archive": Command("hayrick_collector.cli.archive", "check stored packets, rotate their keys", "collector"),
     "coverage": Command(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hayrick_collector.cli import options, text
+from hayrick_collector.cli.office import note_sources, open_case
 from hayrick_collector.tags import check_tags
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("paths", metavar="PATH", nargs="+", help="a file, a folder (searched through), or - for stdin")
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="TAG", help="tag every session; repeatable")
+    parser.add_argument("--case", metavar="NAME", help="into this case, which is opened if need be: its name is a tag")
     parser.add_argument("--force", action="store_true", help="index again what is known; its sessions are replaced")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only the last line")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="files at once (default: %(default)s)")
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 1 when some file could not be indexed."""
     from hayrick_collector.ingest.sources import captures
 
-    tags = check_tags(args.tag)
+    tags = check_tags([*args.tag, *([args.case] if args.case else [])])
     found = list(captures(args.paths))
     return options.run_backend(args, lambda backend: _ingest(backend, args, found, tags))
 
@@ -48,6 +50,8 @@ async def _ingest(backend: Backend, args: argparse.Namespace, found: Sequence[Ca
     from hayrick_collector.cli.progress import Bar
 
     started = time.monotonic()
+    if args.case:
+        await open_case(backend, args.case)
     turn = asyncio.Semaphore(max(args.jobs, 1))
     with Bar(found, shown=not args.quiet and sys.stderr.isatty()) as bar:
 
@@ -60,6 +64,8 @@ async def _ingest(backend: Backend, args: argparse.Namespace, found: Sequence[Ca
             return done
 
         results = await asyncio.gather(*map(one, found))
+    if args.case:
+        await note_sources(backend, args.case)
     print(total(results, time.monotonic() - started))
     return 1 if any(each.outcome == "failed" for each in results) else 0
 

@@ -126,7 +126,7 @@ async def case_zip(
 ) -> StreamingResponse:
     """The case as a zip: its sessions, their packets, notes, sources, and a manifest with the SHA-256 of all."""
     case = await asyncio.to_thread(kept.get, name)
-    pieces = casefile.bundle(backend, case, person, packets=True)
+    pieces = casefile.bundle(backend, case, person)
     headers = {"Content-Disposition": f'attachment; filename="{_file_name(name)}.zip"'}
     return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
