@@ -14,7 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from fastapi.routing import APIRoute
+
 import hayrick_decode
+from hayrick_collector.api.app import ROUTERS
+from hayrick_collector.api.security import needs
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.expression import Catalogue, Field, candidates
 from hayrick_collector.expression.values import expected_of
@@ -165,12 +169,29 @@ def _fields(group: str, listed: Sequence[Field]) -> str:
     return "\n".join(rows)
 
 
+def api_routes() -> str:
+    """A Markdown table of every route: who may, and what it does."""
+    rows = ["| route | role | what |", "|---|---|---|"]
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and route.include_in_schema:
+                role = next(
+                    (each.call.role for each in route.dependant.dependencies if isinstance(each.call, needs)), ""
+                )
+                told = _cell((route.description or "").partition("\n\n")[0])
+                rows += [
+                    f"| `{method} {route.path}` | {role or 'anybody'} | {told} |" for method in sorted(route.methods)
+                ]
+    return "\n".join(rows)
+
+
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "OPERATIONS.md": {
         "sensor": lambda: settings(SensorSettings),
         "collector": lambda: settings(CollectorConfig),
         "commands": commands,
     },
+    "API.md": {"routes": api_routes},
     "EXPRESSIONS.md": {"operators": operators, "fields": fields},
 }
 
