@@ -180,7 +180,8 @@ def api_routes() -> str:
                 )
                 told = _cell((route.description or "").partition("\n\n")[0])
                 rows += [
-                    f"| `{method} {route.path}` | {role or 'anybody'} | {told} |" for method in sorted(route.methods)
+                    f"| `{method} {route.path}` | {role or 'anybody'} | {told} |"
+                    for method in sorted(route.methods or ())
                 ]
     return "\n".join(rows)
 
