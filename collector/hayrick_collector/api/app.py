@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.responses import FileResponse
 from fastapi.routing import APIRoute
-from starlette.staticfiles import StaticFiles
 
-from hayrick_collector.api import errors
+from hayrick_collector.api import errors, pages
 from hayrick_collector.api.accounts import Accounts
 from hayrick_collector.api.leaving import Leaving
 from hayrick_collector.api.models import ErrorAnswer
@@ -36,8 +33,6 @@ from hayrick_collector.desk.people import Person
 from hayrick_collector.direct import DirectBackend
 from hayrick_common import __version__
 
-STATIC = Path(__file__).resolve().parent.parent / "static"
-PAGES = ("/", "/login", "/setup", "/shared", "/session/{session_id}")
 ROUTERS = (
     auth.router,
     oidc.router,
@@ -84,25 +79,13 @@ def routes() -> FastAPI:
     )
     for router in ROUTERS:
         app.include_router(router)
-    for path in PAGES:
-        app.add_api_route(path, _page, include_in_schema=False)
-    viewer = [Depends(needs("viewer"))]
-    app.add_api_route("/api", _reference, include_in_schema=False, dependencies=viewer)
-    app.add_api_route("/api/openapi.json", _openapi, include_in_schema=False, dependencies=viewer)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_api_route("/api/openapi.json", _openapi, include_in_schema=False, dependencies=[Depends(needs("viewer"))])
+    pages.install(app)
     return app
 
 
 def _operation(route: APIRoute) -> str:
     return route.name
-
-
-def _page() -> FileResponse:
-    return FileResponse(STATIC / "index.html", media_type="text/html")
-
-
-def _reference() -> FileResponse:
-    return FileResponse(STATIC / "api.html", media_type="text/html")
 
 
 def _openapi(request: Request) -> dict[str, Any]:

@@ -19,12 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hayrick_collector.api.accounts import Accounts
 from hayrick_collector.api.errors import ApiError, error_response
+from hayrick_collector.api.pages import is_page
 from hayrick_collector.api.throttle import Rate
 from hayrick_collector.desk.people import Person, Role
 
 OPEN_PATHS = frozenset(
     (
-        "/", "/healthz", "/readyz", "/login", "/setup", "/shared", "/api/auth", "/api/auth/login", "/api/auth/setup",
+        "/healthz", "/readyz", "/api/auth", "/api/auth/login", "/api/auth/setup",
         "/api/auth/share", "/api/auth/oidc", "/api/auth/oidc/callback",
     )
 )  # fmt: skip
@@ -142,7 +143,7 @@ class Guard:
         if (wait := self._rate.wait(person.name if person else ("address", state["address"]))) > 0:
             told = f"more than {self._accounts.config.api.requests_per_minute} requests a minute"
             return error_response(429, "too_many", told, retry=wait)
-        if person is None and path not in OPEN_PATHS:
+        if person is None and path not in OPEN_PATHS and not is_page(path):
             return error_response(401, "unauthorized", "log in, or send a token: Authorization: Bearer TOKEN")
         return None
 

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
 from hayrick_collector.api.app import ROUTERS, create_app
+from hayrick_collector.api.pages import is_page
 from hayrick_collector.api.security import OPEN_PATHS, needs
 from hayrick_collector.config import ApiConfig, CollectorConfig
 from hayrick_collector.direct import DirectBackend
@@ -51,12 +52,12 @@ def test_every_route_is_open_on_purpose_or_has_its_role(tmp_path: Path) -> None:
         routes = routes_of(client)
         assert len(routes) > 30
         for route in routes:
-            pages = route.path.startswith("/session/")
-            assert pages or (not roles(route)) == (route.path in OPEN_PATHS), route.path
             path = route.path.replace("{", "").replace("}", "")
+            is_open = path in OPEN_PATHS or is_page(path)
+            assert (not roles(route)) == is_open, route.path
             for method in route.methods or ():
                 answer = await client.request(method, path)
-                assert (answer.status_code != 401) == (path in OPEN_PATHS), (method, path)
+                assert (answer.status_code != 401) == is_open, (method, path)
 
     ask(tmp_path, ApiConfig(token=TOKEN), work)
 
@@ -139,7 +140,7 @@ def test_own_page_and_programs_may(tmp_path: Path) -> None:
 
 def test_page_allows_no_foreign_and_no_inline_script(tmp_path: Path) -> None:
     async def work(client: httpx.AsyncClient) -> None:
-        for path in ("/", "/session/any", "/api", "/static/page.js", "/api/none"):
+        for path in ("/", "/session/any", "/api", "/static/hayrick.svg", "/api/none"):
             policy = (await client.get(path)).headers["Content-Security-Policy"]
             assert "default-src 'none'" in policy
             assert "unsafe" not in policy
