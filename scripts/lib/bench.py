@@ -17,6 +17,7 @@ from flow import flow
 from indexing import index
 from latency import latency
 from measuring import CORPUS, HAYRICK, Cost, measure, plain
+from querying import query
 from ship import ship
 
 # Decodes a file and turns each batch into what the second argument says; prints the summary.
@@ -68,7 +69,7 @@ def ingest(capture: Path) -> None:
 
 
 def main() -> None:
-    """`bench decode|ingest|archive|ship|fleet|flow|rest|latency|index [FILE]`."""
+    """`bench decode|ingest|archive|ship|fleet|flow|rest|latency|index|query [FILE]`."""
     what: dict[str, Callable[[Path], None]] = {
         "decode": decode,
         "ingest": ingest,
@@ -79,16 +80,17 @@ def main() -> None:
         "rest": rest,
         "latency": latency,
     }
-    on_stores: dict[str, Callable[[Path, str], None]] = {"index": index}
+    on_stores: dict[str, Callable[[Path, str, int], None]] = {"index": index, "query": query}
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("what", choices=[*what, *on_stores])
     parser.add_argument("file", nargs="?", type=Path, default=CORPUS, help="a capture, plain or .zst")
     parser.add_argument("--elasticsearch", metavar="URL", default="", help="this cluster instead of the embedded store")
-    args = parser.parse_args()
+    parser.add_argument("--sessions", type=int, default=10_000_000, help="of `query` (default: %(default)s)")
+    args = parser.parse_intermixed_args()
     if args.what in what:
         what[args.what](plain(args.file))
     else:
-        on_stores[args.what](plain(args.file), args.elasticsearch)
+        on_stores[args.what](plain(args.file), args.elasticsearch, args.sessions)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from mixture import copies
 CLUSTER = '[store]\nkind = "elasticsearch"\nurls = ["{url}"]\nprefix = "hayrick_bench_"\nreplicas = 0\n'
 
 
-def index(capture: Path, cluster: str) -> None:
+def index(capture: Path, cluster: str, _sessions: int) -> None:
     """Into an empty embedded store, or the cluster at this address."""
     files = copies(capture, CACHE)
     size = sum(path.stat().st_size for path in files) / 1e6

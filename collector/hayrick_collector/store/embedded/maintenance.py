@@ -122,8 +122,7 @@ def _merge(layout: Layout, connection: duckdb.DuckDBPyConnection, group: list[Li
         relations = Relations(group)
         for table in sorted({table for each in group for table in each.manifest.tables}):
             columns = _all_columns(group, table)
-            source = relations.whole(table, columns)
-            folder.write(table, source + (" ORDER BY firstPacket" if table == "sessions" else ""), 0, columns)
+            folder.write(table, relations.whole(table, columns), 0, columns)
         chunks = {
             chunk: stamp for each in group for chunk, stamp in each.manifest.chunks.items() if chunk not in each.without
         }

@@ -14,6 +14,8 @@ from hayrick_collector.store.embedded import columns
 from hayrick_collector.store.embedded.sql import FALSE, Sql, all_of, any_of, name
 from hayrick_collector.store.interface import Direction
 
+_KEYS_AT = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -66,6 +68,16 @@ def after(keys: Sequence[Key], values: Sequence[Any]) -> Sql:
         equal.append(Sql(f"k{number} IS NOT DISTINCT FROM ?", (value,)))
     ways.append(all_of([*equal, Sql("id > ?", (values[-1],))]))
     return any_of(ways)
+
+
+def merged(keys: Sequence[Key], rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows (id, file, row, sort values) of several answers in the order of one."""
+    found = sorted(rows, key=lambda row: row[0])
+    for number, key in reversed(list(enumerate(keys, _KEYS_AT))):
+        have = [row for row in found if row[number] is not None]
+        have.sort(key=lambda row: row[number], reverse=key.direction == "desc")
+        found = [*have, *(row for row in found if row[number] is None)]
+    return found
 
 
 def _beyond(column: str, direction: Direction, value: Any) -> Sql:

@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from hayrick_collector.store.embedded import columns, sql
-from hayrick_collector.store.embedded.layout import SESSIONS
+from hayrick_collector.store.embedded.layout import PARALLEL, SESSIONS
 from hayrick_collector.store.embedded.snapshot import Live
 from hayrick_collector.store.embedded.sql import Sql
 
 ID = "id"
 FILE = "filename"  # DuckDB's own column with the path a row came from
+ROW = "file_row_number"  # and with its number in there; a condition on it reads no more than it must
 SESSION_BASICS = {"id": "VARCHAR", "firstPacket": "BIGINT", "lastPacket": "BIGINT"}
 TAGS = "tags"
 
@@ -34,14 +35,21 @@ class Relations:
         return self._united(table, {ID: "VARCHAR", **wanted})
 
     def whole(self, table: str, wanted: Mapping[str, str]) -> Sql:
-        """All rows with these columns, tags as they were written: what compaction copies."""
-        return "SELECT * FROM " + (self._united(table, wanted) or Sql("(SELECT 1 WHERE false)"))
+        """All rows with these columns, tags as they were written: what compaction copies. Sessions are in the order of
+        time, and what belongs to each of them in the same order."""
+        rows = self._united(table, wanted) or Sql("(SELECT 1 WHERE false)")
+        if table == SESSIONS:
+            return "SELECT * FROM " + rows + " ORDER BY firstPacket, id"
+        times = self._united(SESSIONS, {ID: "VARCHAR", "firstPacket": "BIGINT"}) if table in PARALLEL else None
+        if times is None:
+            return "SELECT * FROM " + rows
+        return "SELECT part.* FROM " + rows + " AS part JOIN " + times + " AS time USING (id) ORDER BY firstPacket, id"
 
     def _sessions(self, wanted: Mapping[str, str]) -> Sql | None:
-        plain = self._united(SESSIONS, wanted, [FILE])
+        plain = self._united(SESSIONS, wanted, [FILE, ROW])
         if plain is None or TAGS not in wanted or not self._tag_files:
             return plain
-        others = [sql.name(column) for column in (*wanted, FILE) if column != TAGS]
+        others = [sql.name(column) for column in (*wanted, FILE, ROW) if column != TAGS]
         picked = ", ".join(f"base.{column}" for column in others)
         return (
             f"(SELECT {picked}, {_CHANGED_TAGS} AS tags FROM "
@@ -84,7 +92,7 @@ class Relations:
 
 
 def _read(paths: list[str], picked: Iterable[str]) -> Sql:
-    return Sql(f"SELECT {', '.join(picked)} FROM read_parquet(?)", (paths,))
+    return Sql(f"SELECT {', '.join(picked)} FROM read_parquet(?, file_row_number = true)", (paths,))
 
 
 _CHANGED_TAGS = (

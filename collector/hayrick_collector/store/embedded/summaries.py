@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hayrick_collector.expression import Field
@@ -35,7 +36,7 @@ class Summaries(View):
     ) -> tuple[list[tuple[Value, int]], Any | None]:
         """Values in order behind `after` (None: from the first), with their sessions; and what the next are behind."""
         field = self.field(name_of_field)
-        values = self._values(query, field)
+        values = self._values(query, field, weighed=False)
         if values is None:
             return [], None
         behind = TRUE if after is None else columns.beyond(self._kind(field), "v", after)
@@ -49,7 +50,7 @@ class Summaries(View):
         if interval_ms < 1:
             raise ValueError("a histogram's interval is at least 1 ms")
         hits = self._measured(query, metric)
-        parts = None if split is None else self._values(query, self.field(split))
+        parts = None if split is None else self._values(query, self.field(split), weighed=False)
         if hits is None or (split is not None and parts is None):
             return []
         start = f"firstPacket - firstPacket % {int(interval_ms)} AS start"
@@ -111,30 +112,35 @@ class Summaries(View):
             return "(SELECT id, firstPacket, 0 AS m FROM " + hits + ")"
         return f"(SELECT id, firstPacket, {amount} AS m FROM " + hits + " AS hit LEFT JOIN " + narrow + " USING (id))"
 
-    def _values(self, query: Query, field: Field) -> Sql | None:
-        """A subquery (id, v, packets, bytes) with every value of every session found, each once."""
-        pieces = [self._values_of(query, member) for member in self.catalogue.members(field)]
+    def _values(self, query: Query, field: Field, *, weighed: bool = True) -> Sql | None:
+        """A subquery (id, v, packets, bytes) with every value of every session found, each once; without packets and
+        bytes if they are not wanted."""
+        pieces = [self._values_of(query, member, weighed=weighed) for member in self.catalogue.members(field)]
         found = [piece for piece in pieces if piece is not None]
         if not found:
             return None
         return "(" + join(" UNION ", found) + ")"
 
-    def _values_of(self, query: Query, field: Field) -> Sql | None:
+    def _values_of(self, query: Query, field: Field, *, weighed: bool) -> Sql | None:
         stored = columns.columns(field)
         inside = field.table == SESSIONS
-        hits = self.hits(query, {**_WEIGHTS, **(stored if inside else {})})
+        hits = self.hits(query, {**(_WEIGHTS if weighed else {}), **(stored if inside else {})})
         if hits is None:
             return None
         value, nothing = _value(field)
-        picked = f"SELECT id, {value} AS v, {_PICKED} FROM "
+        names = "id, v, packets, bytes" if weighed else "id, v"
+        picked = f"SELECT id, {value} AS v{f', {_PICKED}' if weighed else ''} FROM "
         if inside:
             source = hits
         else:
             relation = self.relations(query).table(field.table, stored)
             if relation is None:
                 return None
-            source = hits + " AS hit JOIN " + relation + " AS narrow USING (id)"
-        return "SELECT id, v, packets, bytes FROM (" + (picked + source) + f" WHERE {nothing}) WHERE v IS NOT NULL"
+            everything = query == replace(query, expression=None, start_ms=None, stop_ms=None)
+            source = (
+                relation if everything and not weighed else hits + " AS hit JOIN " + relation + " AS narrow USING (id)"
+            )
+        return f"SELECT {names} FROM (" + (picked + source) + f" WHERE {nothing}) WHERE v IS NOT NULL"
 
     def _kind(self, field: Field) -> Field:
         """The field whose values are shown: a group's members are of one kind."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import duckdb
@@ -12,7 +12,7 @@ from hayrick_collector.store import questions
 from hayrick_collector.store.embedded.compiler import Compiler
 from hayrick_collector.store.embedded.layout import SESSIONS
 from hayrick_collector.store.embedded.relations import Relations
-from hayrick_collector.store.embedded.snapshot import Snapshot, pruned
+from hayrick_collector.store.embedded.snapshot import Live, Snapshot, pruned
 from hayrick_collector.store.embedded.sql import Sql, all_of
 from hayrick_collector.store.interface import Query
 
@@ -30,19 +30,23 @@ class View:
         """ValueError if the catalogue has none of this name."""
         return questions.known(self.catalogue, name)
 
-    def relations(self, query: Query) -> Relations:
-        """The tables of the time asked for."""
-        return Relations(pruned(self.live, query.start_ms, query.stop_ms), self._tag_files)
+    def relations(self, query: Query, among: Iterable[Live] | None = None) -> Relations:
+        """The tables of the time asked for, of some segments or all."""
+        live = self.live if among is None else among
+        return Relations(pruned(live, query.start_ms, query.stop_ms), self._tag_files)
 
-    def hits(self, query: Query, wanted: dict[str, str]) -> Sql | None:
-        """A subquery of the sessions found, with these columns, the basics and the file; None: there can be none."""
-        relations = self.relations(query)
+    def hits(
+        self, query: Query, wanted: dict[str, str], among: Iterable[Live] | None = None, also: Iterable[Sql] = ()
+    ) -> Sql | None:
+        """A subquery of the sessions found (among those of some segments, with more conditions), with these columns,
+        the basics, the file and the row in it; None: there can be none."""
+        relations = self.relations(query, among)
         compiler = Compiler(relations)
         condition = compiler.condition(query.node)
         sessions = relations.table(SESSIONS, {**compiler.columns, **wanted})
         if sessions is None:
             return None
-        return "(SELECT * FROM " + sessions + " WHERE " + all_of([condition, *_times(query)]) + ")"
+        return "(SELECT * FROM " + sessions + " WHERE " + all_of([condition, *_times(query), *also]) + ")"
 
     def rows(self, statement: Sql) -> list[tuple[Any, ...]]:
         """All rows of the answer."""

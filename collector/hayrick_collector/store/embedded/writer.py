@@ -16,7 +16,7 @@ from hayrick_collector.store.embedded.duck import Limits, connect
 from hayrick_collector.store.embedded.layout import (
     DOCUMENTS,
     MANIFEST,
-    PACKETS,
+    PARALLEL,
     SESSIONS,
     Layout,
     Manifest,
@@ -27,10 +27,10 @@ from hayrick_collector.store.interface import Batch, SegmentWriter, Table
 from hayrick_common import files
 
 WRITER_LIMITS = Limits(memory="256MB", threads=1, spill="1GB")
-_ROW_GROUPS = {DOCUMENTS: 2048}  # a page's documents are few: read little around each
+_ROW_GROUPS = {DOCUMENTS: 2048, "packets": 8192}  # a page's documents are few: read little around each
 _HELD = "held"
 _HELD_ROWS, _HELD_BATCHES = 4096, 16
-_EVERY = frozenset((SESSIONS, DOCUMENTS, PACKETS))  # each batch is a part: parts with the same number belong together
+_EVERY = frozenset((SESSIONS, *PARALLEL))  # each batch is a part: parts with the same number belong together
 
 
 @dataclass(slots=True)
