@@ -9,7 +9,7 @@ from pathlib import Path
 import hayrick_decode
 from hayrick_collector.store import open_store
 from hayrick_collector.store.embedded.duck import Limits, connect
-from hayrick_collector.store.embedded.layout import SESSIONS, Layout
+from hayrick_collector.store.embedded.layout import PARALLEL, SESSIONS, Layout
 from hayrick_collector.store.embedded.maintenance import DAY_MS
 from hayrick_collector.store.embedded.snapshot import Live, Snapshots
 from hayrick_collector.store.embedded.sql import Sql, name
