@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 from hayrick_collector.desk.people import LOCAL, Person
 
 CaptureFormat = Literal["pcap", "pcapng"]
+TableFormat = Literal["ndjson", "csv", "parquet"]
 Weight = Literal["sessions", "packets", "bytes"]
 HuntAction = Literal["pause", "resume", "remove"]
 Document = dict[str, Any]
@@ -67,6 +68,15 @@ class Export:
     sessions: int
     packets: int
     missing: tuple[Missing, ...]
+    pieces: AsyncGenerator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Sessions on their way out as a table; close `pieces` if you don't take them all."""
+
+    format: TableFormat
+    sessions: int
     pieces: AsyncGenerator[bytes]
 
 
@@ -126,6 +136,11 @@ class Backend(ABC):
     ) -> Export:
         """The packets of the sessions that match (or of the one named), by time. Without a format: pcap, or pcapng when
         one file cannot hold the link types otherwise."""
+
+    @abstractmethod
+    async def table(self, search: Search, file_format: TableFormat) -> Table:
+        """The sessions that match by time, all of them: the search's fields, or for ndjson whole documents, for csv the
+        usual fields, for parquet those that some session has. Its sort, limit and cursor are not used."""
 
     @abstractmethod
     async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:

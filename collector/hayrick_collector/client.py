@@ -28,6 +28,8 @@ from hayrick_collector.backend import (
     Missing,
     Progress,
     Search,
+    Table,
+    TableFormat,
     Upload,
     Weight,
     file_pieces,
@@ -98,6 +100,12 @@ class HttpBackend(Backend):
             missing=tuple(Missing(*each) for each in json.loads(told["Missing"] or "[]")),
             pieces=self._pieces(answer),
         )
+
+    async def table(self, search: Search, file_format: TableFormat) -> Table:
+        asked = {**_range(search), "fields": ",".join(search.fields)}
+        request = self._http.build_request("GET", f"/api/sessions.{file_format}", params=asked)
+        answer = await self._send(request, stream=True)
+        return Table(file_format, int(answer.headers.get("X-Hayrick-Sessions", "0")), self._pieces(answer))
 
     async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:
         body = {

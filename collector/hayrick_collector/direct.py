@@ -26,6 +26,8 @@ from hayrick_collector.backend import (
     Ingested,
     Progress,
     Search,
+    Table,
+    TableFormat,
     Upload,
     Weight,
     file_pieces,
@@ -33,6 +35,7 @@ from hayrick_collector.backend import (
 )
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
+from hayrick_collector.dataout import columns, lines, parquet, stream
 from hayrick_collector.desk import saved
 from hayrick_collector.desk.database import Desk
 from hayrick_collector.desk.hunts import Hunt, Hunts
@@ -83,6 +86,8 @@ class DirectBackend(Backend):
     async def open(cls, config: CollectorConfig, *, serving: bool = False) -> DirectBackend:
         """Open what the settings name; makes a data folder that is not there yet."""
         await asyncio.to_thread(config.folder.create)
+        if serving:
+            await asyncio.to_thread(shutil.rmtree, config.folder.exports, ignore_errors=True)
         catalog = await asyncio.to_thread(Catalog, config.folder.catalog)
         await asyncio.to_thread(catalog.recover)
         desk = await asyncio.to_thread(Desk, config.folder.desk)
@@ -129,6 +134,17 @@ class DirectBackend(Backend):
             positions = self.store.positions_of([session_id])
         planned = await _asked(exporting.plan(self.config, self.catalog, positions, self.fetcher))
         return exporting.start(planned, file_format)
+
+    async def table(self, search: Search, file_format: TableFormat) -> Table:
+        fields = columns.chosen(self._catalogue, search.fields)
+        query = replace(await self.query_of(search), fields=[field.document for field in fields] or None)
+        sessions = await _asked(self.store.count(query))
+        pages = stream.documents(self.store, self._catalogue, query)
+        if file_format == "ndjson":
+            return Table("ndjson", sessions, lines.ndjson(pages))
+        if file_format == "csv":
+            return Table("csv", sessions, lines.csv_text(pages, fields or columns.usual(self._catalogue)))
+        return Table("parquet", sessions, parquet.parquet(pages, self._catalogue, fields, self.config.folder.exports))
 
     async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:
         if not add and not remove:

@@ -116,7 +116,8 @@ def _add(made: Plan, opener: Callable[[], BinaryIO], row: ChunkRow, positions: a
     made.packets += len(positions)
     summary = row.summary or {}
     seekable = summary.get("seekable") is True
-    made.sources.append(Source(opener, positions, (row.first_packet or 0) * 1_000_000, seekable))
+    first_ns, interface = (row.first_packet or 0) * 1_000_000, f"{row.sensor}/{row.stream}"
+    made.sources.append(Source(opener, positions, first_ns, seekable, interface))
     made.linktypes.update(list(summary.get("linktypes", ())) or [ETHERNET])
     made.nanoseconds = made.nanoseconds or _finer(summary, opener)
 
@@ -131,7 +132,7 @@ def _finer(summary: dict[str, Any], opener: Callable[[], BinaryIO]) -> bool:
 
 def _writer(made: Plan, chosen: CaptureFormat) -> Format:
     if chosen == "pcapng":
-        return Pcapng(made.linktypes or {ETHERNET})
+        return Pcapng()
     return Pcap(next(iter(made.linktypes), ETHERNET), nanoseconds=made.nanoseconds)
 
 

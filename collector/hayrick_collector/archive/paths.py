@@ -46,6 +46,11 @@ class DataFolder:
         return self.root / "cache"
 
     @property
+    def exports(self) -> Path:
+        """What exports write before they know how it begins; nothing in it outlives its export."""
+        return self.root / "exports"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

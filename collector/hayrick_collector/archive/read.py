@@ -27,13 +27,14 @@ Reader = Callable[[BinaryIO, Sequence[int], bool], Iterable[tuple[int, int, int,
 class Source:
     """What to read of one chunk: how to open it, packet positions in file order, and its first packet's time (ns).
 
-    `seekable` is what the decoder's summary said of it.
+    `seekable` is what the decoder's summary said of it; `interface` names where it was captured.
     """
 
     open: Callable[[], BinaryIO]
     positions: array[int]
     first_ns: int
     seekable: bool = False
+    interface: str = ""
 
 
 def decoder_reader(file: BinaryIO, positions: Sequence[int], seekable: bool) -> Iterable[tuple[int, int, int, bytes]]:
@@ -100,7 +101,7 @@ def _ordered(source: Source, read: Reader, files: _Files) -> Iterator[Packet]:
     if any(before > after for before, after in pairwise(times)):
         order = sorted(range(len(times)), key=times.__getitem__)
         positions = array("q", (source.positions[index] for index in order))
-    yield from map(Packet._make, _batches(source, positions, read, files))
+    yield from (Packet(*each, source.interface) for each in _batches(source, positions, read, files))
     files.close(source)
 
 

@@ -7,7 +7,6 @@ so its headers are filled here.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import dpkt
@@ -19,12 +18,14 @@ _PACKET_BLOCK = 32  # bytes of an enhanced packet block around its packet
 
 
 class Packet(NamedTuple):
-    """A packet read back: time in nanoseconds since 1970, link type, length on the wire, stored bytes."""
+    """A packet read back: time in nanoseconds since 1970, link type, length on the wire, stored bytes, and the name of
+    the interface it was captured on (`sensor/stream`)."""
 
     time_ns: int
     linktype: int
     original_length: int
     data: bytes
+    interface: str = ""
 
 
 class Format(ABC):
@@ -65,28 +66,31 @@ class Pcap(Format):
 
 
 class Pcapng(Format):
-    """PCAPNG: an interface a link type, nanoseconds."""
+    """PCAPNG: an interface for each name and link type, described before its first packet; nanoseconds."""
 
     name = "pcapng"
     media_type = "application/x-pcapng"
 
-    def __init__(self, linktypes: Iterable[int]) -> None:
-        self._interfaces = {linktype: number for number, linktype in enumerate(sorted(set(linktypes)))}
+    def __init__(self) -> None:
+        self._interfaces: dict[tuple[str, int], int] = {}
 
     def head(self) -> bytes:
         comment = pcapng.PcapngOptionLE(code=pcapng.PCAPNG_OPT_COMMENT, data=b"exported by Hayrick")
-        blocks = [bytes(pcapng.SectionHeaderBlockLE(opts=[comment, _end()]))]
-        for linktype in self._interfaces:
-            options = [pcapng.PcapngOptionLE(code=pcapng.PCAPNG_OPT_IF_TSRESOL, data=b"\x09"), _end()]
-            blocks.append(bytes(pcapng.InterfaceDescriptionBlockLE(linktype=linktype, snaplen=SNAPLEN, opts=options)))
-        return b"".join(blocks)
+        return bytes(pcapng.SectionHeaderBlockLE(opts=[comment, _end()]))
 
     def packet(self, packet: Packet) -> bytes:
+        interface = (packet.interface, packet.linktype)
+        if interface not in self._interfaces:
+            self._interfaces[interface] = len(self._interfaces)
+            return _described(*interface) + self._packet(packet)
+        return self._packet(packet)
+
+    def _packet(self, packet: Packet) -> bytes:
         padding = b"\0" * (-len(packet.data) % 4)
         total = _PACKET_BLOCK + len(packet.data) + len(padding)
         block = pcapng.EnhancedPacketBlockLE(
             len=total,
-            iface_id=self._interfaces[packet.linktype],
+            iface_id=self._interfaces[packet.interface, packet.linktype],
             ts_high=packet.time_ns >> 32,
             ts_low=packet.time_ns & 0xFFFFFFFF,
             caplen=len(packet.data),
@@ -95,6 +99,14 @@ class Pcapng(Format):
         )
         header = block.pack_hdr()  # its last field is the length again, which follows the packet
         return b"".join((header[:-4], packet.data, padding, header[-4:]))
+
+
+def _described(name: str, linktype: int) -> bytes:
+    """An interface's description block."""
+    options = [pcapng.PcapngOptionLE(code=pcapng.PCAPNG_OPT_IF_TSRESOL, data=b"\x09"), _end()]
+    if name:
+        options.insert(0, pcapng.PcapngOptionLE(code=pcapng.PCAPNG_OPT_IF_NAME, data=name.encode()))
+    return bytes(pcapng.InterfaceDescriptionBlockLE(linktype=linktype, snaplen=SNAPLEN, opts=options))
 
 
 def _end() -> pcapng.PcapngOptionLE:

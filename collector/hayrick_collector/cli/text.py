@@ -5,9 +5,11 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+from hayrick_collector.dataout.columns import guarded
 from hayrick_collector.store.documents import values
 from hayrick_collector.timespan import format_time
 
+cell = guarded  # of a table that a spreadsheet may open
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
@@ -55,17 +57,6 @@ def size(number: float | None) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
-
-
-def cell(value: str) -> str:
-    """A spreadsheet runs a cell that starts so; an apostrophe keeps it text."""
-    return (
-        "'" + value if value[:1] in ("=", "+", "@", "\t", "\r") or (value[:1] == "-" and not _number(value)) else value
-    )
-
-
-def _number(value: str) -> bool:
-    return value[1:].replace(".", "", 1).isdecimal()
 
 
 def _dangerous(letter: str) -> bool:

@@ -38,7 +38,7 @@ def store(path: Path, plain: bytes) -> Path:
 
 @pytest.mark.parametrize("kind", ["pcap", "pcapng"])
 def test_one_session_costs_the_frames_that_it_lies_in(kind: str, tmp_path: Path) -> None:
-    form: Format = Pcap(1, nanoseconds=True) if kind == "pcap" else Pcapng([1])
+    form: Format = Pcap(1, nanoseconds=True) if kind == "pcap" else Pcapng()
     packets = [Packet(number * 1000, 1, 200, frames(number)) for number in range(COUNT)]
     plain = form.head() + b"".join(map(form.packet, packets))
     path = store(tmp_path / "a.zst", plain)

@@ -19,14 +19,22 @@ from hayrick_collector.api.models import (
 )
 from hayrick_collector.api.routes import BackendDep, Limit, SearchDep, names, sort_of
 from hayrick_collector.api.security import PersonDep, needs, noted
-from hayrick_collector.backend import CaptureFormat, Export, Missing, Search
+from hayrick_collector.backend import CaptureFormat, Export, Missing, Search, Table
 from hayrick_collector.tags import check_tags
 
 router = APIRouter(prefix="/api", tags=["sessions"])
 EXPORTS = [Depends(needs("packets", audit="export"))]
 READS = [Depends(needs("shared"))]
+TABLES = [Depends(needs("viewer", audit="export"))]
+Columns = Annotated[str, Query(description="names of fields, by commas; default: whole documents, or the usual fields")]
 MOST_MISSING = 50
-_MEDIA_TYPES = {"pcap": "application/vnd.tcpdump.pcap", "pcapng": "application/x-pcapng"}
+_MEDIA_TYPES = {
+    "pcap": "application/vnd.tcpdump.pcap",
+    "pcapng": "application/x-pcapng",
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+}
 
 
 @router.get("/sessions", dependencies=[Depends(needs("shared", audit="search"))])
@@ -54,6 +62,24 @@ async def packets(
 ) -> StreamingResponse:
     """The packets of all sessions that match, in time order."""
     return _capture(await backend.export(search, file_format), "sessions")
+
+
+@router.get("/sessions.ndjson", response_class=StreamingResponse, dependencies=TABLES)
+async def sessions_ndjson(backend: BackendDep, search: SearchDep, fields: Columns = "") -> StreamingResponse:
+    """All sessions that match by time, one JSON document a line."""
+    return _table(await backend.table(replace(search, fields=names(fields)), "ndjson"))
+
+
+@router.get("/sessions.csv", response_class=StreamingResponse, dependencies=TABLES)
+async def sessions_csv(backend: BackendDep, search: SearchDep, fields: Columns = "") -> StreamingResponse:
+    """All sessions that match by time, as CSV; cells that a spreadsheet would run begin with an apostrophe."""
+    return _table(await backend.table(replace(search, fields=names(fields)), "csv"))
+
+
+@router.get("/sessions.parquet", response_class=StreamingResponse, dependencies=TABLES)
+async def sessions_parquet(backend: BackendDep, search: SearchDep, fields: Columns = "") -> StreamingResponse:
+    """All sessions that match by time, as Parquet: addresses as text, times as timestamps, many values as lists."""
+    return _table(await backend.table(replace(search, fields=names(fields)), "parquet"))
 
 
 @router.get("/sessions/{session_id}.pcap", response_class=StreamingResponse, dependencies=EXPORTS)
@@ -93,6 +119,14 @@ def told(missing: Sequence[Missing]) -> list[Missing]:
     rest = sum(each.packets for each in missing[MOST_MISSING:])
     more = len(missing) - len(shown)
     return [*shown, *([Missing(f"{more} more chunks", rest, "likewise, or otherwise")] if more else [])]
+
+
+def _table(table: Table) -> StreamingResponse:
+    headers = {
+        "Content-Disposition": f'attachment; filename="sessions.{table.format}"',
+        "X-Hayrick-Sessions": str(table.sessions),
+    }
+    return StreamingResponse(table.pieces, media_type=_MEDIA_TYPES[table.format], headers=headers)
 
 
 def _capture(export: Export, name: str) -> StreamingResponse:
