@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 if TYPE_CHECKING:
     from hayrick_collector.hunts.spec import Spec
+    from hayrick_collector.schedules.action import Action
 
 from hayrick_collector.desk.people import LOCAL, Person
 
@@ -192,6 +193,25 @@ class Backend(ABC):
     @abstractmethod
     async def work_on_hunt(self, name: str) -> None:
         """Run it in this process if no other does; a running collector needs no help."""
+
+    @abstractmethod
+    async def add_schedule(
+        self, name: str, search: Search, every_s: int, action: Action, *, stored: bool = False
+    ) -> Document:
+        """Ask the search (its times are left aside) again and again of what is new; `stored`: of all there is, too.
+        Raises UsageError when the name is taken, or for what may not be done."""
+
+    @abstractmethod
+    async def schedules(self) -> list[Document]:
+        """All schedules by name: `desk.schedules.Schedule` says what each tells."""
+
+    @abstractmethod
+    async def remove_schedule(self, name: str) -> None:
+        """Raises LookupError."""
+
+    @abstractmethod
+    async def run_schedule(self, name: str) -> Document:
+        """Run it now, to its end; as it is then. Raises LookupError."""
 
     @abstractmethod
     async def fields(self) -> list[Document]:

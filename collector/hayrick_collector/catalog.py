@@ -236,6 +236,12 @@ class Catalog:
             "WHERE state = 'indexed' AND last_packet < ? ORDER BY last_packet LIMIT ?", (last_packet_ms, limit)
         )
 
+    def indexed_after(self, at: float, key: str, *, limit: int = 1000) -> list[ChunkRow]:
+        """Indexed chunks behind this time of indexing (Unix seconds) and key, in that order."""
+        return self._rows(
+            "WHERE state = 'indexed' AND (indexed_at, key) > (?, ?) ORDER BY indexed_at, key LIMIT ?", (at, key, limit)
+        )
+
     def with_packets_before(self, last_packet_ms: int, *, limit: int = 1000) -> list[ChunkRow]:
         """Indexed chunks that still have their packets and ended before a time, the oldest first."""
         return self._rows(

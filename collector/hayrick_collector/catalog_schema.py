@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from hayrick_common.errors import ConfigError
 
-VERSION = 2
+VERSION = 3
 
 V1 = """
 CREATE TABLE chunks (
@@ -130,6 +130,10 @@ CREATE TABLE lost (
 ) STRICT, WITHOUT ROWID;
 """
 
+_V3 = """
+CREATE INDEX chunks_by_indexing ON chunks (indexed_at, key) WHERE state = 'indexed';
+"""
+
 
 def prepare(db: sqlite3.Connection) -> None:
     """Make the tables, or bring an older catalog to this version, in one transaction. Raises ConfigError for a newer
@@ -141,7 +145,7 @@ def prepare(db: sqlite3.Connection) -> None:
         version = _version(db)
         if version > VERSION:
             raise ConfigError(f"the catalog has version {version}, this Hayrick knows {VERSION}: update it")
-        for step in (V1, _V2)[version:]:
+        for step in (V1, _V2, _V3)[version:]:
             for statement in _statements(step):
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {VERSION}")

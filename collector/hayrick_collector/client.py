@@ -36,6 +36,7 @@ from hayrick_collector.backend import (
     outcome,
 )
 from hayrick_collector.hunts.spec import Spec
+from hayrick_collector.schedules.action import Action
 from hayrick_common.errors import CaptureError, ConfigError, ExpressionError, HayrickError, StoreError, UsageError
 
 _TIMEOUT = httpx.Timeout(120.0, connect=10.0)
@@ -166,6 +167,22 @@ class HttpBackend(Backend):
 
     async def work_on_hunt(self, name: str) -> None:
         """The collector does."""
+
+    async def add_schedule(
+        self, name: str, search: Search, every_s: int, action: Action, *, stored: bool = False
+    ) -> Document:
+        asked = {"expression": search.expression, "zone": search.zone}
+        body = {"name": name, **asked, "every_s": every_s, "stored": stored, **asdict(action)}
+        return await self._json(self._http.build_request("POST", "/api/schedules", json=body))
+
+    async def schedules(self) -> list[Document]:
+        return list((await self._get("/api/schedules"))["items"])
+
+    async def remove_schedule(self, name: str) -> None:
+        await self._send(self._http.build_request("DELETE", f"/api/schedules/{name}"))
+
+    async def run_schedule(self, name: str) -> Document:
+        return await self._json(self._http.build_request("POST", f"/api/schedules/{name}/run"))
 
     async def fields(self) -> list[Document]:
         return list((await self._get("/api/fields"))["items"])

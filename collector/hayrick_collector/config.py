@@ -175,6 +175,23 @@ class HuntConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleConfig:
+    """`[schedule]`: queries that are asked again and again."""
+
+    webhooks: tuple[str, ...] = setting(
+        (), about="addresses that may be told of what was found; each allows what lies below it, nothing else is called"
+    )
+    webhook_secret_file: str = setting("", about="file with a secret, sent as `Authorization: Bearer SECRET`")
+    exports: str = setting("", about="folder that schedules export to; empty: exports/ in the data folder")
+
+    def __post_init__(self) -> None:
+        from hayrick_collector.schedules.webhook import parts
+
+        for each in self.webhooks:
+            parts(each)
+
+
+@dataclass(frozen=True, slots=True)
 class CollectorConfig:
     """A whole collector."""
 
@@ -190,6 +207,7 @@ class CollectorConfig:
     pull: PullConfig = field(default_factory=PullConfig)
     accounts: AccountsConfig = field(default_factory=AccountsConfig)
     hunt: HuntConfig = field(default_factory=HuntConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
     def __post_init__(self) -> None:
         zone_of(self.zone)
@@ -199,6 +217,11 @@ class CollectorConfig:
     @property
     def folder(self) -> DataFolder:
         return DataFolder(self.data)
+
+    @property
+    def exports(self) -> Path:
+        """The folder that schedules export to."""
+        return Path(self.schedule.exports).expanduser() if self.schedule.exports else self.data / "exports"
 
     @property
     def drop(self) -> Path:
@@ -225,6 +248,7 @@ class CollectorConfig:
             pull=PullConfig(**values["pull"]),
             accounts=AccountsConfig.from_dict(values["accounts"]),
             hunt=HuntConfig(**values["hunt"]),
+            schedule=ScheduleConfig(**{**values["schedule"], "webhooks": tuple(values["schedule"]["webhooks"])}),
         )
 
 

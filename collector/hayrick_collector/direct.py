@@ -40,6 +40,7 @@ from hayrick_collector.desk import saved
 from hayrick_collector.desk.database import Desk
 from hayrick_collector.desk.hunts import Hunt, Hunts
 from hayrick_collector.desk.people import LOCAL, Person
+from hayrick_collector.desk.schedules import Schedule, Schedules
 from hayrick_collector.desk.shares import quoted
 from hayrick_collector.expression import Catalogue, Node, conjunction, parse_expression
 from hayrick_collector.expression.completion import complete
@@ -48,6 +49,8 @@ from hayrick_collector.hunts.spec import Spec, check_name
 from hayrick_collector.ingest.imports import intake
 from hayrick_collector.ingest.pool import IngestPool
 from hayrick_collector.ondemand import Fetcher
+from hayrick_collector.schedules.action import Action, check_interval
+from hayrick_collector.schedules.run import run as run_now
 from hayrick_collector.store import Query, Store, open_store
 from hayrick_collector.timespan import zone_of
 from hayrick_common.clock import epoch_ms
@@ -259,6 +262,31 @@ class DirectBackend(Backend):
         claimed = await asyncio.to_thread(Hunts(self.desk).claim, name)
         if claimed is not None:
             await hunting.HuntRunner(self).run(claimed)
+
+    # --- schedules ------------------------------------------------------------------------------------------------
+
+    async def add_schedule(
+        self, name: str, search: Search, every_s: int, action: Action, *, stored: bool = False
+    ) -> Document:
+        await self.query_of(search)
+        action.check(self.config.schedule.webhooks)
+        since = 0.0 if stored else time.time()
+        made = Schedule(
+            check_name(name), asdict(search.person), search.expression, check_interval(every_s), asdict(action),
+            search.zone, since,
+        )  # fmt: skip
+        return (await asyncio.to_thread(Schedules(self.desk).add, made)).public()
+
+    async def schedules(self) -> list[Document]:
+        return [each.public() for each in await asyncio.to_thread(Schedules(self.desk).all)]
+
+    async def remove_schedule(self, name: str) -> None:
+        await asyncio.to_thread(Schedules(self.desk).remove, name)
+
+    async def run_schedule(self, name: str) -> Document:
+        if not await run_now(self, name):
+            raise UsageError(f"schedule {name} runs already")
+        return (await asyncio.to_thread(Schedules(self.desk).get, name)).public()
 
     # --- the collector itself -------------------------------------------------------------------------------------
 

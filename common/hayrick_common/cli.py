@@ -35,6 +35,7 @@ COMMANDS = {
     "export": Command("hayrick_collector.cli.export", "write the packets of found sessions", "collector"),
     "decode": Command("hayrick_collector.cli.decode", "print a capture's sessions as JSON, a line each", "collector"),
     "hunt": Command("hayrick_collector.cli.hunt", "search inside the packets of found sessions", "collector"),
+    "schedule": Command("hayrick_collector.cli.schedule", "ask again and again of what is new", "collector"),
     "tag": Command("hayrick_collector.cli.tag", "add or remove tags on found sessions", "collector"),
     "case": Command("hayrick_collector.cli.case", "gather sessions into cases and hand them out", "collector"),
     "user": Command("hayrick_collector.cli.user", "who may log in, and as what", "collector"),

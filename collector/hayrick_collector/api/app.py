@@ -22,6 +22,7 @@ from hayrick_collector.api.routes import (
     notes,
     oidc,
     people,
+    schedules,
     sessions,
     shares,
     things,
@@ -47,6 +48,7 @@ ROUTERS = (
     people.router,
     shares.router,
     hunts.router,
+    schedules.router,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
-from hayrick_collector.desk import audit, cases, hunts, lists, logins, notes, shares, tokens, users, views
+from hayrick_collector.desk import audit, cases, hunts, lists, logins, notes, schedules, shares, tokens, users, views
 from hayrick_common.errors import ConfigError
 
 FEATURES: dict[str, Sequence[str]] = {
@@ -19,6 +19,7 @@ FEATURES: dict[str, Sequence[str]] = {
     "cases": cases.STEPS,
     "shares": shares.STEPS,
     "hunts": hunts.STEPS,
+    "schedules": schedules.STEPS,
 }
 _VERSIONS = "CREATE TABLE IF NOT EXISTS versions (feature TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"
 

@@ -36,12 +36,13 @@ LOG = logging.getLogger(__name__)
 PAGE = 5_000  # sessions asked of the store at once
 STEP_SESSIONS = 1_000  # sessions searched between two steps
 STEP_PACKETS = 100_000
+STEP_BYTES = 128 << 20  # on the wire: the hunting process may hold so much at once
 CHECK_SECONDS = 30.0
 STALL_SECONDS = 180.0  # a hunting process that says nothing for so long is killed: it has sessions to tell of
 LOOK_SECONDS = 2.0  # how often hunts are looked for that another process added
 RETRY_SECONDS = (1.0, 5.0, 15.0, 60.0)
 MOST_FAULTS = 20  # sessions in a row that end the hunting process before the hunt is given up
-FIELDS = ("id", "firstPacket", "source.ip", "source.port", "network.packets")
+FIELDS = ("id", "firstPacket", "source.ip", "source.port", "network.packets", "network.bytes")
 WORKER = "hayrick_collector.hunts.worker"
 Told = Callable[[Hunt], None]
 
@@ -249,15 +250,16 @@ class _Run:
 
 
 def _steps(page: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-    """Sessions by steps, bounded by their packets too."""
+    """Sessions by steps, bounded by their packets and bytes too."""
     step: list[dict[str, Any]] = []
-    packets = 0
+    packets = size = 0
     for each in page:
         step.append(each)
-        packets += int(next(iter(values(each, "network.packets")), 0))
-        if len(step) >= STEP_SESSIONS or packets >= STEP_PACKETS:
+        packets += _number(each, "network.packets")
+        size += _number(each, "network.bytes")
+        if len(step) >= STEP_SESSIONS or packets >= STEP_PACKETS or size >= STEP_BYTES:
             yield step
-            step, packets = [], 0
+            step, packets, size = [], 0, 0
     if step:
         yield step
 
@@ -282,7 +284,10 @@ def _first_ms(session: dict[str, Any]) -> int:
     return int(session["firstPacket"])
 
 
+def _number(session: dict[str, Any], name: str) -> int:
+    return int(next(iter(values(session, name)), 0))
+
+
 def _client(session: dict[str, Any]) -> Client:
     address = next(iter(values(session, "source.ip")), None)
-    port = next(iter(values(session, "source.port")), 0)
-    return None if address is None else (str(address), int(port))
+    return None if address is None else (str(address), _number(session, "source.port"))

@@ -22,7 +22,7 @@ from hayrick_collector.archive.reader import open_file
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.hunts import bpf
 from hayrick_collector.hunts.match import FOUND, Matcher, matcher
-from hayrick_collector.hunts.reading import Chunk, Packet, Session, labels
+from hayrick_collector.hunts.reading import Chunk, Packet, Session, search
 from hayrick_collector.hunts.spec import Spec
 from hayrick_collector.ingest.worker import die_with_parent, private_output
 from hayrick_collector.ondemand.pieces import Pieces
@@ -59,8 +59,12 @@ class Hunting:
             return
         with file:
             chunk = Chunk(file, seekable=job["seekable"])
-            for session in sessions:
-                self._session(chunk, session)
+            if self._match is None:
+                self._gather(chunk, sessions)
+            else:
+                search(chunk, sessions, self._match, raw=self.spec.raw, side=self.spec.side, told=self._tell)
+        self.found.update((each.id, tuple(each.found)) for each in sessions if each.found)
+        self.unread.update(chunk.unread)
         self.packets += chunk.packets
         self.bytes += chunk.bytes
 
@@ -69,25 +73,20 @@ class Hunting:
         self._filter()
         return {"found": self.found, "unread": self.unread, "packets": self.packets, "bytes": self.bytes}
 
-    def _session(self, chunk: Chunk, session: Session) -> None:
-        read = chunk.packets
-        try:
-            if self._match is None:
-                self._gather(chunk, session)
-            elif found := labels(chunk, session, self._match, raw=self.spec.raw, side=self.spec.side):
-                self.found[session.id] = found
-        except (HayrickError, OSError, ValueError, TimeoutError) as error:
-            self.unread[str(error)] += len(session.positions) - (chunk.packets - read) or len(session.positions)
+    def _tell(self) -> None:
         self._sessions += 1
         if time.monotonic() - self._told_at >= TOLD_SECONDS:
             self._told_at = time.monotonic()
             self._told(self._sessions)
 
-    def _gather(self, chunk: Chunk, session: Session) -> None:
+    def _gather(self, chunk: Chunk, sessions: list[Session]) -> None:
         """Filters see many sessions' packets at once: a process for each would take longer than the filter."""
-        for packet in chunk.packets_of(session, self.spec.side):
-            self._filtered.append((session.id, packet))
-            self._filtered_bytes += len(packet[3])
+        for batch in chunk.batches(sessions):
+            for session, packets in batch:
+                wanted = session.sent_by(packets, self.spec.side)
+                self._filtered.extend((session.id, packet) for packet in wanted)
+                self._filtered_bytes += sum(len(packet[3]) for packet in wanted)
+                self._tell()
             if self._filtered_bytes >= FILTER_BYTES:
                 self._filter()
 
