@@ -62,11 +62,22 @@ def test_sensor_loads_no_other_layer_and_nothing_of_the_extras() -> None:
     ("layer", "forbidden"),
     [
         ("hayrick_collector", {"hayrick_sensor", "hayrick_deploy"}),
-        ("hayrick_deploy", {"hayrick_sensor", "hayrick_collector", "hayrick_decode", "duckdb", "elasticsearch"}),
+        ("hayrick_deploy", {"hayrick_collector", "hayrick_decode", "duckdb", "elasticsearch"}),
     ],
 )
 def test_layer_loads_no_layer_beside_it(layer: str, forbidden: set[str]) -> None:
     assert not loaded_by(layer) & forbidden
+
+
+def test_deploy_takes_from_the_sensor_its_settings_only() -> None:
+    deploy = ROOT / "deploy" / "hayrick_deploy"
+    named = {
+        node.module
+        for path in deploy.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hayrick_sensor")
+    }
+    assert named == {"hayrick_sensor.config"}
 
 
 def test_help_lists_every_command_and_loads_none() -> None:

@@ -45,6 +45,7 @@ COMMANDS = {
     "coverage": Command(
         "hayrick_collector.cli.coverage", "show which times were seen, and what is missing", "collector"
     ),
+    "fleet": Command("hayrick_deploy.cli", "install and keep sensors over SSH, without cron", "deploy"),
     "status": Command("hayrick_collector.cli.status", "show sensors, chunks, gaps and queues", "collector"),
 }
 

@@ -57,6 +57,11 @@ def parse_settings(text: str, kind: type[Settings], where: str) -> Settings:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not TOML: {error}") from error
+    return read_table(table, kind, where)
+
+
+def read_table(table: Any, kind: type[Settings], where: str) -> Settings:
+    """Like `parse_settings`, of a table that was read already, from TOML or YAML."""
     return _Loader(where).table(table, kind, "")
 
 

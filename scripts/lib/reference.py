@@ -23,6 +23,7 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_collector.expression import Catalogue, Field, candidates
 from hayrick_collector.expression.values import expected_of
 from hayrick_common.cli import COMMANDS, build_parser
+from hayrick_deploy.inventory import Collector, Rollout, Ssh
 from hayrick_sensor.config import SensorSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,6 +35,12 @@ def settings(kind: Any) -> str:
     rows = ["| key | kind | default | meaning |", "|---|---|---|---|"]
     rows += [f"| `{key}` | {sort} | {default} | {about} |" for key, sort, default, about in _settings(kind, "")]
     return "\n".join(rows)
+
+
+def inventory() -> str:
+    """Tables of an inventory's own parts."""
+    parts = {"collector": Collector, "ssh": Ssh, "rollout": Rollout}
+    return "\n\n".join(f"Under `{name}`:\n\n{settings(kind)}" for name, kind in parts.items())
 
 
 def _settings(kind: Any, prefix: str) -> Iterator[tuple[str, str, str, str]]:
@@ -193,6 +200,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "commands": commands,
     },
     "API.md": {"routes": api_routes},
+    "FLEET.md": {"inventory": inventory},
     "EXPRESSIONS.md": {"operators": operators, "fields": fields},
 }
 

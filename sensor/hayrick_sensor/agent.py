@@ -21,7 +21,7 @@ from hayrick_common.chunk import RECORDS
 from hayrick_common.clock import epoch_ms, steady_ms
 from hayrick_common.closed_files import ClosedFiles, stamp_of
 from hayrick_common.files import remove
-from hayrick_sensor import pieces, tcpdump
+from hayrick_sensor import notify, pieces, tcpdump
 from hayrick_sensor import shipper_events as ship
 from hayrick_sensor import spool_events as spool
 from hayrick_sensor.capture import Capture
@@ -174,6 +174,7 @@ class Agent:
 
     async def _write_status(self) -> None:
         write_status(self.layout.status, build_report(self))
+        notify.tell("READY=1\nWATCHDOG=1")
 
     # --- streams --------------------------------------------------------------------------------------------------
 
@@ -329,6 +330,7 @@ class Agent:
     def _obey(self, command: ship.Command) -> None:
         if isinstance(command, ship.Note):
             offered = command.state == spool.OFFERED
+            self.counters["landed_chunks"] += command.state == spool.LANDED
             self._count_records(command)
             self._take(spool.Offered(command.key) if offered else spool.Received(command.key, command.state))
         elif isinstance(command, ship.Lose):
