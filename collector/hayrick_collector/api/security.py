@@ -10,6 +10,7 @@ refused.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
@@ -30,6 +31,9 @@ OPEN_PATHS = frozenset(
     )
 )  # fmt: skip
 OPEN_PREFIX = "/static/"
+STREAMED = ("/api/ingest", "/api/upload/")
+MOST_BODY = 32 << 20  # a list of as many values as it may have
+MOST_OPEN_BODY = 16 << 10  # a name and a password
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]"))
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 _PAGE_POLICY = (
@@ -124,7 +128,7 @@ class Guard:
         state.update(person=None, audit={}, address=self._accounts.address(peer, headers))
         refusal = await self._refusal(scope, peer, headers, state)
         try:
-            await (refusal or self._app)(scope, receive, sending)
+            await (refusal or self._app)(scope, _bounded(scope["path"], receive), sending)
         finally:
             await self._write(scope, state, status)
 
@@ -136,6 +140,9 @@ class Guard:
             )
         if scope["method"] not in _SAFE_METHODS and self._foreign(headers, host, cookie in headers.get("cookie", "")):
             return error_response(403, "forbidden", "requests that change something must not come from another site")
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > _most_body(path):
+            return error_response(413, "too_large", f"more than {_most_body(path)} bytes for {path[:100]}")
         if path.startswith(OPEN_PREFIX):
             return None
         person = self._person or await asyncio.to_thread(self._accounts.person, peer, headers)
@@ -162,6 +169,27 @@ class Guard:
         detail = {"path": scope["path"], **({"query": asked} if asked else {}), **entry.get("detail", {})}
         write = self._accounts.audit.add
         await asyncio.to_thread(write, person, entry["action"], address=state["address"], status=status, detail=detail)
+
+
+def _most_body(path: str) -> float:
+    if path.startswith(STREAMED):  # counted where they are received
+        return math.inf
+    return MOST_OPEN_BODY if path in OPEN_PATHS else MOST_BODY
+
+
+def _bounded(path: str, receive: Receive) -> Receive:
+    """The request's body, refused once it is more than a route may hold in memory."""
+    left = _most_body(path)
+
+    async def receiving() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise ApiError(413, "too_large", f"more than {_most_body(path)} bytes for {path[:100]}")
+        return message
+
+    return receiving
 
 
 def _host_name(host: str) -> str:

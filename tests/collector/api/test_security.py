@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -13,7 +13,7 @@ from starlette.routing import Mount
 
 from hayrick_collector.api.app import ROUTERS, create_app
 from hayrick_collector.api.pages import is_page
-from hayrick_collector.api.security import OPEN_PATHS, needs
+from hayrick_collector.api.security import MOST_BODY, MOST_OPEN_BODY, OPEN_PATHS, needs
 from hayrick_collector.config import ApiConfig, CollectorConfig
 from hayrick_collector.direct import DirectBackend
 
@@ -166,5 +166,21 @@ def test_paths_lead_out_of_no_folder(tmp_path: Path) -> None:
     async def work(client: httpx.AsyncClient) -> None:
         for path in ("/static/%2e%2e/config.py", "/static/..%2fconfig.py", "/api/sessions/..%2f..%2fcatalog.sqlite"):
             assert (await client.get(path)).status_code == 404
+
+    ask(tmp_path, ApiConfig(), work)
+
+
+def test_body_larger_than_a_route_may_hold_is_refused_before_it_is_held(tmp_path: Path) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b" " * (1 << 20)
+
+    async def work(client: httpx.AsyncClient) -> None:
+        for path, most in (("/api/auth/login", MOST_OPEN_BODY), ("/api/lists", MOST_BODY)):
+            told = await client.post(path, content=b" " * (most + 1))
+            assert (told.status_code, told.json()["error"]["code"]) == (413, "too_large")
+            chunked = await client.post(path, content=endless(), headers={"Content-Type": "application/json"})
+            assert chunked.status_code in (400, 413)
+            assert set(chunked.json()) == {"error"}
 
     ask(tmp_path, ApiConfig(), work)
