@@ -23,6 +23,9 @@ _FOR_EVER = "public, max-age=31536000, immutable"  # the names of built files ho
 
 
 class _Assets(StaticFiles):
+    async def check_config(self) -> None:
+        """A checkout that was not built yet has no such folder: its files are not found, which is no fault."""
+
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
