@@ -63,7 +63,6 @@ def _arguments(action: argparse.ArgumentParser) -> None:
     what.add_argument("--tag", action="append", default=[], metavar="TAG", help="give it this tag")
     what.add_argument("--webhook", default="", metavar="URL", help="tell this address (the settings must allow it)")
     what.add_argument("--export", default="", choices=("ndjson", "pcapng"), help="write it into the exports' folder")
-    what.add_argument("--ioc", action="store_true", help="look for the indicators of all lists in it")
 
 
 async def _add(backend: Backend, args: argparse.Namespace) -> int:
@@ -71,7 +70,7 @@ async def _add(backend: Backend, args: argparse.Namespace) -> int:
         every_s = parse_duration(args.every) // 1000
     except ValueError as error:
         raise UsageError(f"--every: {error}") from None
-    action = Action(check_tags(args.tag), args.webhook, args.export, args.ioc)
+    action = Action(check_tags(args.tag), args.webhook, args.export)
     made = await backend.add_schedule(args.name, _search(args), every_s, action, stored=args.stored)
     print(line(made))
     return 0
@@ -98,7 +97,7 @@ def line(schedule: Document) -> str:
     """One schedule in one line."""
     action = schedule["action"]
     does = [f"+{tag}" for tag in action["tags"]]
-    does += [word for word in (action["webhook"], action["export"], "ioc" if action["ioc"] else "") if word]
+    does += [word for word in (action["webhook"], action["export"]) if word]
     told = f"{schedule['runs']} runs, {schedule['found']} sessions found"
     error = f"; the last run went wrong: {text.safe(schedule['error'])}" if schedule["error"] else ""
     asked = text.safe(schedule["expression"]) or "all sessions"

@@ -29,7 +29,7 @@ CREATE TABLE schedules (
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, person TEXT NOT NULL, expression TEXT NOT NULL,
     zone TEXT NOT NULL, every_s INTEGER NOT NULL, action TEXT NOT NULL, created_ms INTEGER NOT NULL,
     since REAL NOT NULL, mark REAL NOT NULL, pending TEXT NOT NULL, ran_ms INTEGER, runs INTEGER NOT NULL,
-    found INTEGER NOT NULL, error TEXT NOT NULL, seen TEXT NOT NULL, process TEXT NOT NULL
+    found INTEGER NOT NULL, error TEXT NOT NULL, process TEXT NOT NULL
 ) STRICT;
 CREATE TABLE schedule_chunks (
     schedule INTEGER NOT NULL REFERENCES schedules (id) ON DELETE CASCADE, key TEXT NOT NULL, indexed_at REAL NOT NULL,
@@ -42,8 +42,7 @@ CREATE TABLE schedule_chunks (
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """`person` is a `desk.people.Person`, `action` a `schedules.action.Action` as a dict. `since`: chunks indexed
-    before are none of its business; `mark`: the latest indexing that is done; `pending`: chunks in hand. `seen`: the
-    state of what the action depends on, when it was last done over everything."""
+    before are none of its business; `mark`: the latest indexing that is done; `pending`: chunks in hand."""
 
     name: str
     person: dict[str, Any]
@@ -60,7 +59,6 @@ class Schedule:
     runs: int = 0
     found: int = 0
     error: str = ""
-    seen: str = ""
     process: str = ""
 
     def public(self) -> dict[str, Any]:
@@ -93,8 +91,8 @@ class Schedules:
             try:
                 db.execute(
                     "INSERT INTO schedules (name, person, expression, zone, every_s, action, created_ms, since, mark,"
-                    " pending, runs, found, error, seen, process)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', 0, 0, '', '', '')",
+                    " pending, runs, found, error, process)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]', 0, 0, '', '')",
                     (each.name, json.dumps(each.person), each.expression, each.zone, each.every_s,
                      json.dumps(each.action), epoch_ms(), each.since, each.since),
                 )  # fmt: skip
@@ -125,12 +123,6 @@ class Schedules:
                 "UPDATE schedules SET process = '', ran_ms = ?, runs = runs + 1, error = ? WHERE id = ?",
                 (epoch_ms(), error, number),
             )
-
-    def from_the_start(self, number: int, seen: str) -> None:
-        """Everything is to be gone through again: what the action depends on is another now."""
-        with self._desk.write() as db:
-            db.execute("DELETE FROM schedule_chunks WHERE schedule = ?", (number,))
-            db.execute("UPDATE schedules SET mark = since, pending = '[]', seen = ? WHERE id = ?", (seen, number))
 
     def done(self, number: int) -> set[Indexing]:
         """What of the last hour is done."""

@@ -17,13 +17,11 @@ MOST_SECONDS = 31 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One or more of: `tags` to give; a `webhook` to tell; a format to `export` in; and `ioc`: give the tags that the
-    lists of indicators give."""
+    """One or more of: `tags` to give; a `webhook` to tell; a format to `export` in."""
 
     tags: tuple[str, ...] = ()
     webhook: str = ""
     export: Export = ""
-    ioc: bool = False
 
     def check(self, allowed: Iterable[str]) -> None:
         """Raises UsageError when it does nothing, or what it may not."""
@@ -32,8 +30,8 @@ class Action:
             raise UsageError("export is ndjson or pcapng")
         if self.webhook:
             webhook.check(self.webhook, allowed)
-        if not (self.tags or self.webhook or self.export or self.ioc):
-            raise UsageError("say what the schedule does: tag, tell a webhook, export, or look for indicators")
+        if not (self.tags or self.webhook or self.export):
+            raise UsageError("say what the schedule does: tag, tell a webhook, or export")
 
 
 def check_interval(seconds: int) -> int:

@@ -40,7 +40,7 @@ class HuntsAnswer(BaseModel):
     items: list[Document]
 
 
-@router.post("", status_code=201, dependencies=[TAGGER])
+@router.post("", status_code=201, dependencies=[TAGGER], name="add_hunt")
 async def add(backend: BackendDep, person: PersonDep, body: HuntRequest) -> Document:
     """Have packets searched. The answer comes once the pattern was compiled; the hunt then runs by itself."""
     search = Search(body.expression, body.start, body.stop, zone=body.zone, person=person)
@@ -63,7 +63,7 @@ async def hunt(backend: BackendDep, name: Name) -> Document:
         raise ApiError(404, "not_found", str(error)) from error
 
 
-@router.post("/{name}/{action}", dependencies=[TAGGER])
+@router.post("/{name}/{action}", dependencies=[TAGGER], name="change_hunt")
 async def change(backend: BackendDep, name: Name, action: Literal["pause", "resume"]) -> Document:
     """Pause a hunt, or let it go on."""
     try:
@@ -73,7 +73,7 @@ async def change(backend: BackendDep, name: Name, action: Literal["pause", "resu
         raise ApiError(404, "not_found", str(error)) from error
 
 
-@router.delete("/{name}", status_code=204, dependencies=[TAGGER])
+@router.delete("/{name}", status_code=204, dependencies=[TAGGER], name="remove_hunt")
 async def remove(backend: BackendDep, name: Name) -> Response:
     """Forget a hunt, which stops if it runs. The tags it gave stay."""
     try:

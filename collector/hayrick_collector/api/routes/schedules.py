@@ -30,7 +30,6 @@ class ScheduleRequest(BaseModel):
     tags: list[str] = Field([], max_length=20)
     webhook: str = Field("", max_length=2000, description="an address that the collector's settings allow")
     export: Export = ""
-    ioc: bool = Field(False, description="give the tags that the lists of indicators give")
 
 
 class SchedulesAnswer(BaseModel):
@@ -43,7 +42,7 @@ class SchedulesAnswer(BaseModel):
 async def add(backend: BackendDep, person: PersonDep, body: ScheduleRequest) -> Document:
     """Have a query asked again and again."""
     search = Search(body.expression, zone=body.zone, person=person)
-    action = Action(tuple(body.tags), body.webhook, body.export, body.ioc)
+    action = Action(tuple(body.tags), body.webhook, body.export)
     return await backend.add_schedule(body.name, search, body.every_s, action, stored=body.stored)
 
 
