@@ -42,6 +42,7 @@ def connect(root: Path, spill: Path, limits: Limits) -> duckdb.DuckDBPyConnectio
             "autoload_known_extensions": False,
         }
     )
+    connection.execute("SET enable_progress_bar = false")  # it would be drawn among a command's output
     connection.execute("SET parquet_metadata_cache = true")
     connection.execute("SET preserve_insertion_order = false")
     connection.execute("SET allowed_directories = ?", [[str(root.absolute())]])
