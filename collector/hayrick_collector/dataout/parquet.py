@@ -12,19 +12,13 @@ import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import duckdb
-
 from hayrick_collector.dataout.columns import row
 from hayrick_collector.dataout.lines import Pages
 from hayrick_collector.expression import Catalogue, Field
-from hayrick_collector.expression.fields import DATE_KINDS
-from hayrick_collector.store.embedded.sql import name, text
+from hayrick_collector.store.embedded.tablefile import write_parquet
 from hayrick_common.files import make_folder
 
 PIECE = 256 << 10
-_MEMORY = "512MB"
-_ROW_GROUP = 20_480
-_TYPES = {"integer": "BIGINT", "boolean": "BOOLEAN", **dict.fromkeys(DATE_KINDS, "BIGINT")}
 
 
 async def parquet(pages: Pages, catalogue: Catalogue, fields: list[Field], spill: Path) -> AsyncGenerator[bytes]:
@@ -34,7 +28,7 @@ async def parquet(pages: Pages, catalogue: Catalogue, fields: list[Field], spill
         rows, out = Path(folder) / "rows.ndjson", Path(folder) / "out.parquet"
         seen = await _write_rows(pages, rows, _wanted(catalogue, fields))
         columns = fields or sorted(seen.values(), key=lambda field: field.document)
-        await asyncio.to_thread(_convert, rows, out, columns)
+        await asyncio.to_thread(write_parquet, rows, out, columns)
         with out.open("rb") as file:
             while piece := await asyncio.to_thread(file.read, PIECE):
                 yield piece
@@ -55,28 +49,3 @@ async def _write_rows(pages: Pages, path: Path, wanted: dict[str, Field]) -> dic
             lines = "".join(json.dumps(each) + "\n" for each in rows)
             await asyncio.to_thread(file.write, lines)
     return seen
-
-
-def _convert(rows: Path, out: Path, fields: list[Field]) -> None:
-    types = {field.document: _TYPES.get(field.kind, "VARCHAR") + ("[]" if field.multi else "") for field in fields}
-    if not types:  # no session at all: a file with a column that is always there
-        types = {"id": "VARCHAR"}
-    picked = ", ".join(_picked(field) for field in fields) or "id"
-    known = "{" + ", ".join(f"{name(each)}: {text(kind)}" for each, kind in types.items()) + "}"
-    source = f"read_json(?, format = 'newline_delimited', columns = {known})"
-    connection = duckdb.connect(config={"memory_limit": _MEMORY, "threads": 1, "temp_directory": str(rows.parent)})
-    with connection:
-        connection.execute(
-            f"COPY (SELECT {picked} FROM {source}) TO {text(str(out))}"  # noqa: S608 - names are quoted
-            f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})",
-            [str(rows)],
-        )
-
-
-def _picked(field: Field) -> str:
-    column = name(field.document)
-    if field.kind not in DATE_KINDS:
-        return column
-    if field.multi:
-        return f"list_transform({column}, lambda each: make_timestamp(each * 1000)) AS {column}"
-    return f"make_timestamp({column} * 1000) AS {column}"
