@@ -1,0 +1,41 @@
+"""Runs as a script of its own, without Hayrick: bounds itself, leaves the network and the user, and becomes the
+program named. Packets are hostile and dissectors are large: whatever breaks in there has nothing to reach for.
+
+    python -I -S launch.py CPU_SECONDS MEMORY_BYTES /PATH/OF/PROGRAM ARGUMENT...
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import sys
+
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_NOBODY = 65534
+
+
+def leave_network() -> None:
+    """Into a network of its own, without interfaces. Where the kernel forbids it, file descriptors are the bound."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNET) != 0:
+        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+
+
+def main() -> None:
+    """Become the program."""
+    cpu, memory = int(sys.argv[1]), int(sys.argv[2])
+    leave_network()
+    with contextlib.suppress(OSError):
+        os.setsid()  # asked for already where it fails
+    bounds = ((resource.RLIMIT_CPU, cpu), (resource.RLIMIT_AS, memory), (resource.RLIMIT_NOFILE, 64))
+    for what, most in (*bounds, (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
+        resource.setrlimit(what, (most, most))
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+    os.execv(sys.argv[3], sys.argv[3:])  # noqa: S606 - to become it is the point
+
+
+if __name__ == "__main__":
+    main()
