@@ -33,8 +33,9 @@ def upload(running: Running, path: Path) -> str:
     return key
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for the whole run: while Playwright is there its event loop runs, and no other test could run one."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     assert chromium, "the page's tests need chromium"
     with sync_playwright() as playwright:

@@ -55,7 +55,7 @@ def test_completion_writes_an_expression_by_keys_alone(page: Page) -> None:
     expect(page.get_by_role("option").first).to_contain_text("www.example")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    page.keyboard.press("Escape")
+    expect(page.get_by_role("combobox", name="Expression")).to_have_value(re.compile("host.http == www.example ?"))
     page.keyboard.press("Enter")
     expect(page.get_by_text("6 sessions")).to_be_visible()
 
@@ -120,6 +120,7 @@ def test_keys_walk_through_the_table_and_open_a_session(page: Page) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
     page.keyboard.press("j")
     expect(page.locator("tr.current")).to_have_count(1)
     page.keyboard.press("Enter")
