@@ -16,8 +16,8 @@ from starlette.types import Scope
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 PATHS = (
-    "/", "/sessions", "/session/{session_id}", "/explore", "/connections", "/statistics", "/hunts", "/upload", "/login",
-    "/setup", "/shared", "/api",
+    "/", "/sessions", "/session/{session_id}", "/explore", "/statistics", "/upload", "/login", "/setup", "/shared",
+    "/api",
 )  # fmt: skip
 _FOR_EVER = "public, max-age=31536000, immutable"  # the names of built files hold their hash
 

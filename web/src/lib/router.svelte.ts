@@ -29,8 +29,7 @@ export function parameter(name: string): string {
   return new URLSearchParams(here.query).get(name) ?? "";
 }
 
-const OURS =
-  /^\/($|sessions|session\/|explore|connections|statistics|hunts|upload|views|cases|login|setup|shared|api$)/;
+const OURS = /^\/($|sessions|session\/|explore|statistics|upload|login|setup|shared|api$)/;
 
 function clicked(event: MouseEvent): void {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;

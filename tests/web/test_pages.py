@@ -1,0 +1,157 @@
+"""Each page does what its name says: a session down to its bytes, the ways in, uploads, sums, how the collector is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from tests.collector.captures import http_exchange, write_pcap
+from tests.system.collector_process import Running, collector
+from tests.web.conftest import SECONDS
+from tests.web.traffic import TEXT
+
+PASSWORD = "a long enough password"
+SHARE = """async (expression) => {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch("/api/shares", { method: "POST", headers, body: JSON.stringify({ expression }) });
+  return answer.json();
+}"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "collector.log"
+
+
+@pytest.fixture
+def fresh(browser: Browser, tmp_path: Path, log: Path) -> Iterator[Page]:
+    """A page of a collector of its own, on which nobody has an account."""
+    with collector(tmp_path / "data", log) as running:
+        context = browser.new_context(base_url=running.url)
+        context.set_default_timeout(SECONDS * 1000)
+        yield context.new_page()
+        context.close()
+
+
+@pytest.fixture
+def session(running: Running) -> str:
+    """The address of a session with files in it."""
+    found = running.get("/api/sessions", expression="http.uri == *.txt")["items"]
+    return f"/session/{found[0]['id']}"
+
+
+def test_a_session_is_read_down_to_its_bytes(page: Page, session: str) -> None:
+    page.goto(session)
+    general = page.get_by_role("region", name="general")
+    expect(general.get_by_text("firstPacket", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="http", exact=True)).to_contain_text("www.example")
+
+    page.get_by_role("tab", name="Conversation").click()
+    expect(page.get_by_role("region", name="Client").first).to_contain_text("GET ")
+    expect(page.get_by_role("region", name="Server").first).to_contain_text("HTTP/1.1 200")
+    page.get_by_label("hex").check()
+    expect(page.get_by_role("region", name="Client").first).to_contain_text("000000  47 45 54 20")
+
+    page.get_by_role("tab", name="Packets").click()
+    page.get_by_role("row").nth(1).get_by_role("button").click()
+    expect(page.get_by_text("Internet Protocol Version 4").first).to_be_visible()
+    page.get_by_text("Internet Protocol Version 4").first.click()
+    expect(page.get_by_text("Time to Live").first).to_be_visible()
+
+    page.get_by_role("tab", name="Files").click()
+    expect(page.get_by_text(hashlib.sha256(TEXT.encode()).hexdigest())).to_be_visible()
+    address = page.url
+    page.reload()
+    expect(page).to_have_url(address)
+    expect(page.get_by_role("tab", name="Files")).to_have_attribute("aria-selected", "true")
+
+
+def test_packets_of_a_session_are_downloaded(page: Page, session: str) -> None:
+    page.goto(session)
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="PCAP packets", exact=True).click()
+    assert Path(begun.value.path()).read_bytes()[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1")
+
+
+def test_values_of_fields_are_explored(page: Page) -> None:
+    page.goto("/explore?field=host.http,ip.src&expression=protocols == http")
+    facet = page.get_by_role("region", name="host.http")
+    expect(facet.get_by_role("button", name="www.example")).to_be_visible()
+    page.get_by_role("button", name="bytes").click()
+    expect(page).to_have_url(re.compile("by=bytes"))
+    expect(facet.get_by_text(re.compile("[kM]B"))).to_be_visible()
+
+
+def test_a_capture_is_uploaded_and_its_sessions_are_found(fresh: Page, tmp_path: Path) -> None:
+    path = write_pcap(tmp_path / "later.pcap", http_exchange("/later", client="10.77.0.7"))
+    fresh.goto("/upload")
+    fresh.get_by_label("Tags").fill("case_web")
+    fresh.locator("input[type=file]").set_input_files(path)
+    expect(fresh.get_by_text("indexed, 1 session")).to_be_visible()
+    fresh.get_by_role("link", name="its sessions").click()
+    expect(fresh.get_by_text("1 session", exact=False).first).to_be_visible()
+    expect(fresh.get_by_role("button", name="case_web").first).to_be_visible()
+
+
+def test_how_the_collector_is_and_its_api_are_told(page: Page, running: Running) -> None:
+    page.goto("/statistics")
+    packets = running.get("/api/status")["totals"]["packets"]
+    expect(page.get_by_text(f"{packets:,}", exact=True)).to_be_visible()
+    page.goto("/api")
+    expect(page.get_by_role("heading", name="GET /api/sessions", exact=True)).to_be_visible()
+
+
+def set_up(page: Page, log: Path) -> None:
+    """Make the first administrator, by the link that the collector printed."""
+    link = re.search(r"/setup#\S+", log.read_text())
+    assert link is not None
+    page.goto(link[0])
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password again").fill(PASSWORD)
+    page.get_by_role("button", name="Begin").click()
+    expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+
+
+def log_in(page: Page, password: str = PASSWORD) -> None:
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def test_the_one_time_link_makes_an_administrator_who_logs_in_out_and_shares(
+    fresh: Page, browser: Browser, log: Path
+) -> None:
+    set_up(fresh, log)
+    made = fresh.evaluate(SHARE, "port.dst == 80")
+    fresh.get_by_role("button", name="admin").click()
+    fresh.get_by_role("button", name="Log out").click()
+
+    fresh.goto("/sessions?expression=port.dst == 80")
+    log_in(fresh, "wrong")
+    expect(fresh.get_by_role("alert")).to_be_visible()
+    log_in(fresh)
+    expect(fresh).to_have_url(re.compile(r"/sessions\?expression=port.dst"))
+
+    address = urlsplit(fresh.url)
+    stranger = browser.new_context(base_url=f"{address.scheme}://{address.netloc}").new_page()
+    assert stranger.request.get("/api/sessions").status == 401
+    stranger.goto(made["link"])
+    expect(stranger.get_by_role("combobox", name="Expression")).to_have_value("port.dst == 80")
+    stranger.context.close()
+
+
+def test_logging_in_leads_to_no_other_site(fresh: Page, log: Path) -> None:
+    set_up(fresh, log)
+    ours = urlsplit(fresh.url).netloc
+    for elsewhere in ("https://elsewhere.example/", "//elsewhere.example/", "/\\elsewhere.example"):
+        fresh.context.clear_cookies()
+        fresh.goto(f"/login?next={elsewhere}")
+        log_in(fresh)
+        expect(fresh.get_by_role("navigation", name="Pages")).to_be_visible()
+        assert urlsplit(fresh.url)[1:3] == (ours, "/sessions")
