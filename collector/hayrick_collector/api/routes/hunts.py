@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
-from hayrick_collector.api.errors import ApiError
 from hayrick_collector.api.models import Document
 from hayrick_collector.api.routes import BackendDep
 from hayrick_collector.api.security import PersonDep, needs
@@ -57,27 +56,17 @@ async def hunts(backend: BackendDep) -> HuntsAnswer:
 @router.get("/{name}", dependencies=[Depends(needs("packets"))])
 async def hunt(backend: BackendDep, name: Name) -> Document:
     """One hunt."""
-    try:
-        return await backend.hunt(name)
-    except LookupError as error:
-        raise ApiError(404, "not_found", str(error)) from error
+    return await backend.hunt(name)
 
 
 @router.post("/{name}/{action}", dependencies=[TAGGER], name="change_hunt")
 async def change(backend: BackendDep, name: Name, action: Literal["pause", "resume"]) -> Document:
     """Pause a hunt, or let it go on."""
-    try:
-        await backend.change_hunt(name, action)
-        return await backend.hunt(name)
-    except LookupError as error:
-        raise ApiError(404, "not_found", str(error)) from error
+    await backend.change_hunt(name, action)
+    return await backend.hunt(name)
 
 
 @router.delete("/{name}", status_code=204, dependencies=[TAGGER], name="remove_hunt")
-async def remove(backend: BackendDep, name: Name) -> Response:
+async def remove(backend: BackendDep, name: Name) -> None:
     """Forget a hunt, which stops if it runs. The tags it gave stay."""
-    try:
-        await backend.change_hunt(name, "remove")
-    except LookupError as error:
-        raise ApiError(404, "not_found", str(error)) from error
-    return Response(status_code=204)
+    await backend.change_hunt(name, "remove")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
-from hayrick_collector.api.errors import ApiError
 from hayrick_collector.api.models import Document
 from hayrick_collector.api.routes import BackendDep
 from hayrick_collector.api.security import PersonDep, needs
@@ -55,17 +54,10 @@ async def schedules(backend: BackendDep) -> SchedulesAnswer:
 @router.post("/{name}/run", dependencies=[TAGGER], name="run_schedule")
 async def run(backend: BackendDep, name: Name) -> Document:
     """Run it now; the answer comes when it is done."""
-    try:
-        return await backend.run_schedule(name)
-    except LookupError as error:
-        raise ApiError(404, "not_found", str(error)) from error
+    return await backend.run_schedule(name)
 
 
 @router.delete("/{name}", status_code=204, dependencies=[TAGGER], name="remove_schedule")
-async def remove(backend: BackendDep, name: Name) -> Response:
+async def remove(backend: BackendDep, name: Name) -> None:
     """Forget a schedule. What it tagged and exported stays."""
-    try:
-        await backend.remove_schedule(name)
-    except LookupError as error:
-        raise ApiError(404, "not_found", str(error)) from error
-    return Response(status_code=204)
+    await backend.remove_schedule(name)
