@@ -6,8 +6,11 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Query, Request
 
+from hayrick_collector.api.errors import ApiError
+from hayrick_collector.api.models import Document
 from hayrick_collector.api.security import PersonDep
 from hayrick_collector.backend import Search
+from hayrick_collector.desk.people import Person
 from hayrick_collector.direct import DirectBackend
 from hayrick_collector.timespan import parse_time
 from hayrick_common.errors import UsageError
@@ -37,6 +40,14 @@ def search_of(
         zone=zone,
         person=person,
     )
+
+
+async def session_of(backend: DirectBackend, person: Person, session_id: str) -> Document:
+    """The session's document. Raises ApiError when there is no such session that the person may see."""
+    document = await backend.session(session_id, person)
+    if document is None:
+        raise ApiError(404, "not_found", f"no session {session_id[:100]}")
+    return document
 
 
 BackendDep = Annotated[DirectBackend, Depends(backend_of)]

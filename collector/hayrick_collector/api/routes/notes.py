@@ -10,11 +10,9 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from hayrick_collector.api.errors import ApiError
-from hayrick_collector.api.routes import BackendDep
+from hayrick_collector.api.routes import BackendDep, session_of
 from hayrick_collector.api.security import PersonDep, needs
 from hayrick_collector.desk.notes import Note, Notes
-from hayrick_collector.desk.people import Person
-from hayrick_collector.direct import DirectBackend
 
 router = APIRouter(prefix="/api", tags=["notes"])
 READS = [Depends(needs("viewer"))]
@@ -74,7 +72,7 @@ async def notes(
 ) -> NotesAnswer:
     """Notes on one session, or the latest on any."""
     if session:
-        await seen(backend, person, session)
+        await session_of(backend, person, session)
         return NotesAnswer(items=[_note(each) for each in await asyncio.to_thread(kept.on, session)], cursor=None)
     if person.limited:
         raise ApiError(403, "forbidden", "name a session: some are hidden from you")
@@ -87,7 +85,7 @@ async def notes(
 @router.post("/notes", status_code=201, dependencies=WRITES)
 async def add_note(backend: BackendDep, kept: NotesDep, person: PersonDep, body: NoteRequest) -> NoteAnswer:
     """Write a note on a session."""
-    await seen(backend, person, body.session)
+    await session_of(backend, person, body.session)
     return _note(await asyncio.to_thread(kept.add, body.session, person, body.text))
 
 
@@ -101,12 +99,6 @@ async def change_note(kept: NotesDep, person: PersonDep, number: Id, body: NoteC
 async def remove_note(kept: NotesDep, person: PersonDep, number: Id) -> None:
     """Take one's own note back."""
     await asyncio.to_thread(kept.remove, number, person)
-
-
-async def seen(backend: DirectBackend, person: Person, session: str) -> None:
-    """Raises ApiError when there is no such session that the person may see."""
-    if await backend.session(session, person) is None:
-        raise ApiError(404, "not_found", f"no session {session[:100]}")
 
 
 def _note(note: Note) -> NoteAnswer:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from hayrick_collector.api.errors import ApiError
 from hayrick_collector.api.models import Document
-from hayrick_collector.api.routes import BackendDep
+from hayrick_collector.api.routes import BackendDep, session_of
 from hayrick_collector.api.security import PersonDep, needs
 from hayrick_collector.packets import conversation, dissect, files, summary
 from hayrick_collector.packets.http import Message
@@ -102,10 +102,7 @@ class FilesAnswer(BaseModel):
 
 async def found(backend: BackendDep, person: PersonDep, session_id: str) -> tuple[Document, Read]:
     """The session and its first packets."""
-    document = await backend.session(session_id, person)
-    if document is None:
-        raise ApiError(404, "not_found", f"no session {session_id[:100]}")
-    return document, await read(backend, session_id)
+    return await session_of(backend, person, session_id), await read(backend, session_id)
 
 
 Found = Annotated[tuple[Document, Read], Depends(found)]

@@ -17,7 +17,7 @@ from hayrick_collector.api.models import (
     TagsAnswer,
     TagsRequest,
 )
-from hayrick_collector.api.routes import BackendDep, Limit, SearchDep, names, sort_of
+from hayrick_collector.api.routes import BackendDep, Limit, SearchDep, names, session_of, sort_of
 from hayrick_collector.api.security import PersonDep, needs, noted
 from hayrick_collector.backend import CaptureFormat, Export, Missing, Search, Table
 from hayrick_collector.tags import check_tags
@@ -99,10 +99,7 @@ async def session_packets(
 @router.get("/sessions/{session_id}", dependencies=READS)
 async def session(backend: BackendDep, person: PersonDep, session_id: str) -> Document:
     """One session's whole document."""
-    document = await backend.session(session_id, person)
-    if document is None:
-        raise ApiError(404, "not_found", f"no session {session_id[:100]}")
-    return document
+    return await session_of(backend, person, session_id)
 
 
 @router.post("/tags", dependencies=[Depends(needs("tagger", audit="tag"))])

@@ -10,9 +10,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from hayrick_collector.api.errors import ApiError
-from hayrick_collector.api.routes import BackendDep
+from hayrick_collector.api.routes import BackendDep, session_of
 from hayrick_collector.api.routes.auth import AccountsDep
-from hayrick_collector.api.routes.notes import seen
 from hayrick_collector.api.security import PersonDep, needs, noted
 from hayrick_collector.desk.shares import MOST_HOURS, Share
 from hayrick_common.errors import UsageError
@@ -88,7 +87,7 @@ async def add_share(
         raise UsageError("say what to share: an expression, a time range or a session")
     backend.check_expression(body.expression)
     if body.session:
-        await seen(backend, person, body.session)
+        await session_of(backend, person, body.session)
     asked["start_ms"], asked["stop_ms"] = asked.pop("start"), asked.pop("stop")
     made, secret = await asyncio.to_thread(accounts.shares.add, person, **asked)
     return NewShareAnswer(**asdict(made), link=f"/shared#{secret}")
