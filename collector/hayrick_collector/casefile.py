@@ -19,8 +19,8 @@ from hayrick_collector.backend import Search
 from hayrick_collector.desk.cases import Case, Cases, Evidence
 from hayrick_collector.desk.notes import Notes
 from hayrick_collector.desk.people import Person
-from hayrick_collector.desk.shares import quoted
 from hayrick_collector.direct import DirectBackend
+from hayrick_collector.expression.literal import written
 from hayrick_common.clock import epoch_ms
 
 _PAGE = 1000
@@ -30,7 +30,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the time of a file says nothing: the manifest 
 async def sources(backend: DirectBackend, case: Case, person: Person) -> list[Evidence]:
     """The manifest of a case: every chunk that its sessions come from, or ever came from."""
     found = []
-    async with aclosing(backend.unique(_search(case, person), "chunk", None)) as chunks:
+    async with aclosing(backend.unique(search_of(case, person), "chunk", None)) as chunks:
         async for each in chunks:
             row, _ = await backend.chunk(str(each["value"]))
             if row:
@@ -49,13 +49,13 @@ async def bundle(backend: DirectBackend, case: Case, person: Person) -> AsyncGen
     ids: list[str] = []
     async for piece in zipped.file("case.json", _one(_json(asdict(case)))):
         yield piece
-    async for piece in zipped.file("sessions.ndjson", _sessions(backend, _search(case, person), ids)):
+    async for piece in zipped.file("sessions.ndjson", _sessions(backend, search_of(case, person), ids)):
         yield piece
     async for piece in zipped.file("notes.ndjson", _notes(backend, ids)):
         yield piece
     missing: list[Any] = []
     if ids:
-        export = await backend.export(_search(case, person))
+        export = await backend.export(search_of(case, person))
         missing = [asdict(each) for each in export.missing]
         async for piece in zipped.file(f"packets.{export.format}", export.pieces):
             yield piece
@@ -68,8 +68,9 @@ async def bundle(backend: DirectBackend, case: Case, person: Person) -> AsyncGen
     yield zipped.end()
 
 
-def _search(case: Case, person: Person) -> Search:
-    return Search(expression=f"tags == {quoted(case.name)}", person=person)
+def search_of(case: Case, person: Person) -> Search:
+    """The sessions of a case that the person may see."""
+    return Search(expression=f"tags == {written(case.name)}", person=person)
 
 
 class _Zip:

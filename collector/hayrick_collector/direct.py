@@ -41,9 +41,9 @@ from hayrick_collector.desk.database import Desk
 from hayrick_collector.desk.hunts import Hunt, Hunts
 from hayrick_collector.desk.people import LOCAL, Person
 from hayrick_collector.desk.schedules import Schedule, Schedules
-from hayrick_collector.desk.shares import quoted
 from hayrick_collector.expression import Catalogue, Node, conjunction, parse_expression
 from hayrick_collector.expression.completion import complete
+from hayrick_collector.expression.literal import written
 from hayrick_collector.hunts import runner as hunting
 from hayrick_collector.hunts.spec import Spec, check_name
 from hayrick_collector.ingest.imports import intake
@@ -123,7 +123,7 @@ class DirectBackend(Backend):
 
     async def _shows(self, session_id: str, person: Person) -> bool:
         """Whether the session is one of those that the person may see."""
-        found = await self.search(Search(f"id == {quoted(session_id)}", limit=0, person=person))
+        found = await self.search(Search(f"id == {written(session_id)}", limit=0, person=person))
         return found.total > 0
 
     async def export(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hayrick_collector.desk.logins import digest
 from hayrick_collector.desk.people import Person
+from hayrick_collector.expression.literal import written
 from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import UsageError
 
@@ -70,7 +71,7 @@ class Shares:
         secret, now = secrets.token_urlsafe(24), epoch_ms()
         starts = [each for each in (start_ms, person.start_ms) if each is not None]
         stops = [each for each in (stop_ms, person.stop_ms) if each is not None]
-        limits = [expression, person.expression, f"id == {quoted(session)}" if session else ""]
+        limits = [expression, person.expression, f"id == {written(session)}" if session else ""]
         shown = " && ".join(f"({each})" for each in limits if each.strip())
         row = (digest(secret), person.name, title, expression, max(starts, default=None), min(stops, default=None))
         with self._desk.write() as db:
@@ -112,12 +113,6 @@ class Shares:
         share = _share(row)
         limits = {"expression": row["shown"], "start_ms": share.start_ms, "stop_ms": share.stop_ms}
         return share, Person(f"share:{share.id}", "shared", **limits, how="share")
-
-
-def quoted(text: str) -> str:
-    """The text as a value in an expression, whatever is in it."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _share(row: sqlite3.Row) -> Share:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -135,7 +135,7 @@ async def case_zip(
 async def case(backend: BackendDep, kept: CasesDep, person: PersonDep, name: Name) -> ManifestAnswer:
     """One case, with the manifest of its sources."""
     found = await asyncio.to_thread(kept.get, name)
-    total = (await backend.search(Search(expression=f'tags == "{found.name}"', limit=0, person=person))).total
+    total = (await backend.search(replace(casefile.search_of(found, person), limit=0))).total
     manifest = [EvidenceAnswer(**asdict(each)) for each in await casefile.sources(backend, found, person)]
     return ManifestAnswer(case=_case(found), sessions=total, sources=manifest)
 
