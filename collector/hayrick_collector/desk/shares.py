@@ -5,16 +5,13 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from hayrick_collector.desk.issued import Issued
 from hayrick_collector.desk.logins import digest
 from hayrick_collector.desk.people import Person
 from hayrick_collector.expression.literal import written
 from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import UsageError
-
-if TYPE_CHECKING:
-    from hayrick_collector.desk.database import Desk
 
 STEPS = (
     """
@@ -46,12 +43,14 @@ class Share:
     until_ms: int
 
 
-class Shares:
+class Shares(Issued[Share]):
     """The shares of one desk. What each lets see (`shown`) is settled when it is made: what was asked for, of what its
-    owner could see then."""
+    owner could see then. Those that ended stay for a month."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    table, one = "shares", "share"
+
+    def given(self, row: sqlite3.Row) -> Share:
+        return Share(**{name: row[name] for name in Share.__slots__})
 
     def add(
         self,
@@ -83,24 +82,6 @@ class Shares:
             ).lastrowid
         return self.get(int(number or 0)), secret
 
-    def all(self, owner: str | None = None) -> list[Share]:
-        """All, or one person's, the newest first; those that ended stay for a month."""
-        where, values = ("", ()) if owner is None else ("WHERE owner = ?", (owner,))
-        return [_share(row) for row in self._desk.rows(f"SELECT * FROM shares {where} ORDER BY id DESC", values)]
-
-    def get(self, number: int) -> Share:
-        """One. Raises LookupError."""
-        row = self._desk.row("SELECT * FROM shares WHERE id = ?", (number,))
-        if row is None:
-            raise LookupError(f"no share {number}")
-        return _share(row)
-
-    def remove(self, number: int) -> None:
-        """End one now. Raises LookupError."""
-        self.get(number)
-        with self._desk.write() as db:
-            db.execute("DELETE FROM shares WHERE id = ?", (number,))
-
     def opened(self, secret: str) -> tuple[Share, Person] | None:
         """What a link shows, and who asks by it; None when it has ended or its owner's account is gone or closed."""
         row = self._desk.row(
@@ -110,10 +91,6 @@ class Shares:
         )
         if row is None:
             return None
-        share = _share(row)
+        share = self.given(row)
         limits = {"expression": row["shown"], "start_ms": share.start_ms, "stop_ms": share.stop_ms}
         return share, Person(f"share:{share.id}", "shared", **limits, how="share")
-
-
-def _share(row: sqlite3.Row) -> Share:
-    return Share(**{name: row[name] for name in Share.__slots__})

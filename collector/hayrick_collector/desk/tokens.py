@@ -5,15 +5,12 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from hayrick_collector.desk.issued import Issued
 from hayrick_collector.desk.logins import digest
 from hayrick_collector.desk.people import GIVEN, ROLES, Person, Role
 from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import UsageError
-
-if TYPE_CHECKING:
-    from hayrick_collector.desk.database import Desk
 
 STEPS = (
     """
@@ -43,11 +40,13 @@ class Token:
     used_ms: int | None
 
 
-class Tokens:
+class Tokens(Issued[Token]):
     """The API tokens of one desk."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    table, one = "tokens", "token"
+
+    def given(self, row: sqlite3.Row) -> Token:
+        return Token(**{name: row[name] for name in Token.__slots__})
 
     def add(self, name: str, role: Role, *, owner: str = "", days: float = 90) -> tuple[Token, str]:
         """A new token and its secret, which is told this once. Raises UsageError."""
@@ -60,24 +59,6 @@ class Tokens:
                 (name, owner, role, digest(secret), now, now + round(days * DAY_MS)),
             ).lastrowid
         return self.get(int(number or 0)), secret
-
-    def all(self, owner: str | None = None) -> list[Token]:
-        """All, or one user's, the newest first."""
-        where, values = ("", ()) if owner is None else ("WHERE owner = ?", (owner,))
-        return [_token(row) for row in self._desk.rows(f"SELECT * FROM tokens {where} ORDER BY id DESC", values)]
-
-    def get(self, number: int) -> Token:
-        """One. Raises LookupError."""
-        row = self._desk.row("SELECT * FROM tokens WHERE id = ?", (number,))
-        if row is None:
-            raise LookupError(f"no token {number}")
-        return _token(row)
-
-    def remove(self, number: int) -> None:
-        """Revoke one. Raises LookupError."""
-        self.get(number)
-        with self._desk.write() as db:
-            db.execute("DELETE FROM tokens WHERE id = ?", (number,))
 
     def person(self, secret: str) -> Person | None:
         """Whom the token stands for, None when it is unknown, has ended, or its user may not log in."""
@@ -94,7 +75,3 @@ class Tokens:
                 db.execute("UPDATE tokens SET used_ms = ? WHERE id = ?", (now, row["id"]))
         role = min(row["role"], row["most"] or row["role"], key=ROLES.index)
         return Person(row["owner"] or f"token:{row['name']}", role, row["expression"] or "", how="token")
-
-
-def _token(row: sqlite3.Row) -> Token:
-    return Token(**{name: row[name] for name in Token.__slots__})
