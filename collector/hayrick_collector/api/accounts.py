@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.requests import cookie_parser
 
@@ -63,6 +64,11 @@ class Accounts:
     def oidc_cookie(self) -> str:
         """The name of the cookie that ties a login at a provider to the browser it began in."""
         return f"{self.cookie}-oidc"
+
+    @property
+    def cookie_rules(self) -> dict[str, Any]:
+        """What every cookie is: out of reach of scripts and of other sites, and for TLS alone where there is TLS."""
+        return {"secure": self.config.api.secure, "httponly": True, "samesite": "lax"}
 
     def open(self) -> bool:
         """Whether everybody who reaches the collector is its administrator."""

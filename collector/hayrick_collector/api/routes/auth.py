@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from hayrick_collector.api.accounts import Accounts
 from hayrick_collector.api.errors import ApiError
 from hayrick_collector.api.security import PersonDep, needs, noted
-from hayrick_collector.desk.people import Person, Role
+from hayrick_collector.desk.people import How, Person, Role
 
 router = APIRouter(prefix="/api", tags=["accounts"])
 Password = Annotated[str, Field(max_length=1024)]
@@ -24,7 +24,7 @@ class PersonAnswer(BaseModel):
     role: Role
     expression: str
     limited: bool
-    how: Literal["local", "password", "token", "oidc", "proxy", "share"]
+    how: How
 
 
 class AuthAnswer(BaseModel):
@@ -104,7 +104,7 @@ async def logout(request: Request, response: Response, accounts: AccountsDep) ->
     """Log out: the cookie is worth nothing from now on."""
     secret = request.cookies.get(accounts.cookie, "")
     await asyncio.to_thread(accounts.logins.end, secret)
-    response.delete_cookie(accounts.cookie, secure=accounts.config.api.secure, httponly=True, samesite="lax")
+    response.delete_cookie(accounts.cookie, **accounts.cookie_rules)
 
 
 @router.post("/auth/password", dependencies=[Depends(needs("viewer"))])
@@ -126,9 +126,7 @@ async def welcome(request: Request, response: Response, accounts: Accounts, pers
         accounts.logins.start, person.name, person.how, address=request.state.address, hours=hours
     )
     request.state.person = person
-    response.set_cookie(
-        accounts.cookie, secret, max_age=hours * 3600, secure=accounts.config.api.secure, httponly=True, samesite="lax"
-    )
+    response.set_cookie(accounts.cookie, secret, max_age=hours * 3600, **accounts.cookie_rules)
     return answer(person)
 
 

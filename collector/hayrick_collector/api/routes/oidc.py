@@ -25,10 +25,7 @@ async def oidc(
     """Log in at the provider of OpenID Connect."""
     address, state = await _provider(request).start(after)
     answer = RedirectResponse(address, 303)
-    answer.set_cookie(
-        accounts.oidc_cookie, state, max_age=int(PENDING_SECONDS), secure=accounts.config.api.secure, httponly=True,
-        samesite="lax",
-    )  # fmt: skip
+    answer.set_cookie(accounts.oidc_cookie, state, max_age=int(PENDING_SECONDS), **accounts.cookie_rules)
     return answer
 
 
@@ -49,7 +46,7 @@ async def oidc_callback(
     person = await asyncio.to_thread(accounts.vouched, known.name, known.role)
     answer = RedirectResponse(known.after, 303)
     await welcome(request, answer, accounts, person)
-    answer.delete_cookie(accounts.oidc_cookie, secure=accounts.config.api.secure, httponly=True, samesite="lax")
+    answer.delete_cookie(accounts.oidc_cookie, **accounts.cookie_rules)
     return answer
 
 

@@ -109,7 +109,5 @@ async def open_share(request: Request, response: Response, accounts: AccountsDep
     share, person = opened
     request.state.person = person
     noted(request, share=share.id)
-    response.set_cookie(
-        accounts.share_cookie, body.code, secure=accounts.config.api.secure, httponly=True, samesite="lax"
-    )
+    response.set_cookie(accounts.share_cookie, body.code, **accounts.cookie_rules)
     return ShareAnswer(**asdict(share))
