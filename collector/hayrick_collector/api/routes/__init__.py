@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Protocol, TypeVar, cast
 
 from fastapi import Depends, Query, Request
 
@@ -53,6 +53,20 @@ async def session_of(backend: DirectBackend, person: Person, session_id: str) ->
 BackendDep = Annotated[DirectBackend, Depends(backend_of)]
 SearchDep = Annotated[Search, Depends(search_of)]
 Limit = Annotated[int, Query(ge=0, le=MAX_LIMIT)]
+Cursor = Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="from the page before")]
+
+
+class _Numbered(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+Item = TypeVar("Item", bound=_Numbered)
+
+
+def page(found: list[Item], limit: int) -> tuple[list[Item], str | None]:
+    """A page of what has falling ids, and the cursor of the next one. `found` is asked for one more than the limit."""
+    return found[:limit], str(found[limit - 1].id) if len(found) > limit else None
 
 
 def names(value: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from hayrick_collector.api.errors import ApiError
-from hayrick_collector.api.routes import BackendDep, session_of
+from hayrick_collector.api.routes import BackendDep, Cursor, page, session_of
 from hayrick_collector.api.security import PersonDep, needs
 from hayrick_collector.desk.notes import Note, Notes
 
@@ -68,7 +68,7 @@ async def notes(
     person: PersonDep,
     session: Annotated[str, Query(max_length=300, description="the id of a session; empty: of all")] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="from the page before")] = None,
+    cursor: Cursor = None,
 ) -> NotesAnswer:
     """Notes on one session, or the latest on any."""
     if session:
@@ -78,8 +78,8 @@ async def notes(
         raise ApiError(403, "forbidden", "name a session: some are hidden from you")
     before = int(cursor) if cursor else None
     found = await asyncio.to_thread(kept.latest, before=before, limit=limit + 1)
-    more = str(found[limit - 1].id) if len(found) > limit else None
-    return NotesAnswer(items=[_note(each) for each in found[:limit]], cursor=more)
+    shown, more = page(found, limit)
+    return NotesAnswer(items=[_note(each) for each in shown], cursor=more)
 
 
 @router.post("/notes", status_code=201, dependencies=WRITES)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from hayrick_collector.api.errors import ApiError
-from hayrick_collector.api.routes import BackendDep, SearchDep
+from hayrick_collector.api.routes import BackendDep, Cursor, SearchDep, page
 from hayrick_collector.api.routes.auth import AccountsDep, Password
 from hayrick_collector.api.security import PersonDep, needs, noted
 from hayrick_collector.desk.people import How, Person, Role
@@ -194,7 +194,7 @@ async def audit(
     who: Annotated[str, Query(alias="person", max_length=200)] = "",
     action: Annotated[str, Query(max_length=100, description="search, export, tag, login, upload …")] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(pattern=r"^\d{1,18}$", description="from the page before")] = None,
+    cursor: Cursor = None,
 ) -> AuditAnswer:
     """Who searched, exported, tagged, logged in, changed something."""
     entries = await asyncio.to_thread(
@@ -206,8 +206,8 @@ async def audit(
         stop_ms=times.stop_ms,
         limit=limit + 1,
     )
-    shown = [AuditEntry.model_validate(asdict(each)) for each in entries[:limit]]
-    return AuditAnswer(items=shown, cursor=str(shown[-1].id) if len(entries) > limit else None)
+    shown, more = page(entries, limit)
+    return AuditAnswer(items=[AuditEntry.model_validate(asdict(each)) for each in shown], cursor=more)
 
 
 def _user(user: User) -> UserAnswer:
