@@ -193,12 +193,11 @@ class DirectBackend(Backend):
         parts = [self._parsed(search)] if search.expression.strip() else []
         if person.expression.strip():  # without saved names, which the person might make
             parts.append(parse_expression(person.expression, self._catalogue))
-        starts = [each for each in (search.start_ms, person.start_ms) if each is not None]
-        stops = [each for each in (search.stop_ms, person.stop_ms) if each is not None]
+        start_ms, stop_ms = person.within(search.start_ms, search.stop_ms)
         return Query(
             expression=conjunction(parts) if parts else None,
-            start_ms=max(starts, default=None),
-            stop_ms=min(stops, default=None),
+            start_ms=start_ms,
+            stop_ms=stop_ms,
             sort=[(name, "desc" if direction == "desc" else "asc") for name, direction in search.sort],
             limit=search.limit,
             cursor=search.cursor,

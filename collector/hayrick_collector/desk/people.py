@@ -29,6 +29,12 @@ class Person:
         """Whether the person has this role or one above it."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
+    def within(self, start_ms: int | None, stop_ms: int | None) -> tuple[int | None, int | None]:
+        """What of a time range (epoch ms, None is unbounded) the person may see."""
+        starts = [each for each in (start_ms, self.start_ms) if each is not None]
+        stops = [each for each in (stop_ms, self.stop_ms) if each is not None]
+        return max(starts, default=None), min(stops, default=None)
+
     @property
     def limited(self) -> bool:
         """Whether some sessions are hidden from the person."""

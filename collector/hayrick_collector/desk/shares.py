@@ -68,11 +68,9 @@ class Shares(Issued[Share]):
         if not 0 < hours <= MOST_HOURS:
             raise UsageError(f"a share ends after some hours, {MOST_HOURS} at most")
         secret, now = secrets.token_urlsafe(24), epoch_ms()
-        starts = [each for each in (start_ms, person.start_ms) if each is not None]
-        stops = [each for each in (stop_ms, person.stop_ms) if each is not None]
         limits = [expression, person.expression, f"id == {written(session)}" if session else ""]
         shown = " && ".join(f"({each})" for each in limits if each.strip())
-        row = (digest(secret), person.name, title, expression, max(starts, default=None), min(stops, default=None))
+        row = (digest(secret), person.name, title, expression, *person.within(start_ms, stop_ms))
         with self._desk.write() as db:
             db.execute("DELETE FROM shares WHERE until_ms < ?", (now - 30 * 24 * HOUR_MS,))
             number = db.execute(
