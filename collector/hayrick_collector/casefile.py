@@ -1,6 +1,6 @@
 """A case as one zip for whoever comes after: its sessions, their packets, notes, sources, and the SHA-256 of it all.
 
-It is made while it is sent: nothing of it is held but the piece in hand, so its size is bounded by nothing.
+It is made while it is sent: nothing of it is held but the piece in hand and the ids of its sessions.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from hayrick_collector.backend import Search
+from hayrick_collector.dataout import stream
 from hayrick_collector.desk.cases import Case, Cases, Evidence
 from hayrick_collector.desk.notes import Notes
 from hayrick_collector.desk.people import Person
@@ -128,14 +129,9 @@ async def _one(text: bytes) -> AsyncGenerator[bytes]:
 
 
 async def _sessions(backend: DirectBackend, search: Search, ids: list[str]) -> AsyncGenerator[bytes]:
-    asked = replace(search, limit=_PAGE, sort=(("firstPacket", "asc"),))
-    while True:
-        found = await backend.search(asked)
-        ids.extend(str(each["id"]) for each in found.items)
-        yield b"".join(_json(each, None) for each in found.items)
-        if found.cursor is None:
-            return
-        asked = replace(asked, cursor=found.cursor)
+    async for page in stream.documents(backend.store, backend.catalogue, await backend.query_of(search)):
+        ids.extend(str(each["id"]) for each in page)
+        yield b"".join(_json(each, None) for each in page)
 
 
 async def _notes(backend: DirectBackend, ids: list[str]) -> AsyncGenerator[bytes]:
