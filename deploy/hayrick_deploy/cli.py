@@ -38,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
         action.add_argument("--inventory", "-i", type=Path, default=Path("fleet.yaml"), help="default fleet.yaml")
         action.add_argument("--wheelhouse", type=Path, default=Path("dist/wheelhouse"), help="wheels for the hosts")
         action.add_argument("--ask-sudo-password", action="store_true", help="ask for the password that sudo wants")
-        action.set_defaults(run=globals()[f"_{name}"])
+        action.set_defaults(run=RUN[name])
         if name == "down":
             action.add_argument("--purge", action="store_true", help="delete chunks, journal, keys and settings too")
         if name in ("down", "revoke", "rotate"):
@@ -197,3 +197,9 @@ def _obstacles(outcome: Outcome) -> list[str]:
 
 def _code(outcomes: list[Outcome]) -> int:
     return 0 if all(each.well for each in outcomes) else 1
+
+
+RUN = {
+    "plan": _plan, "up": _up, "upgrade": _upgrade, "status": _status, "logs": _logs, "restart": _restart,
+    "rotate": _rotate, "revoke": _revoke, "run": _run, "down": _down,
+}  # fmt: skip

@@ -48,13 +48,13 @@ def must(connection: Connection, command: str, *, stdin: bytes = b"", seconds: f
     return done.out
 
 
-def put(connection: Connection, path: str, data: bytes, mode: int, owner: str = "root:root") -> None:
-    """Write a file whole or not at all: hidden, synced, then named."""
+def put(connection: Connection, path: str, data: bytes, mode: int) -> None:
+    """Write a file whole or not at all: hidden, synced, then named. Whoever owns its folder owns it."""
     folder, _, name = path.rpartition("/")
-    hidden = shlex.quote(f"{folder}/.{name}.part")
+    hidden, owner = shlex.quote(f"{folder}/.{name}.part"), f"--reference={shlex.quote(folder)}"
     must(
         connection,
-        f"umask 077 && cat > {hidden} && chown {shlex.quote(owner)} {hidden} && chmod {mode:04o} {hidden} && "
+        f"umask 077 && cat > {hidden} && chown {owner} {hidden} && chmod {mode:04o} {hidden} && "
         f"sync {hidden} && mv -f {hidden} {shlex.quote(path)}",
         stdin=data,
         seconds=60 + len(data) / 100_000,

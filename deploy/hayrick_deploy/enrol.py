@@ -6,7 +6,7 @@ import shlex
 
 from hayrick_common.errors import HayrickError
 from hayrick_common.keys import PUBLIC_SUFFIX, check_key
-from hayrick_deploy.connection import Connection, must
+from hayrick_deploy.connection import Connection, must, put
 from hayrick_deploy.inventory import Collector
 
 
@@ -39,13 +39,7 @@ class AllowList:
     def allow(self, name: str, key: str) -> None:
         """Let a sensor in by this key, and by no other."""
         check_key(key, f"the public key of {name}")
-        hidden = shlex.quote(f"{self._keys}/sensors/.{name}.part")
-        must(
-            self._connection,
-            f"umask 022 && cat > {hidden} && chown --reference={shlex.quote(self._keys)} {hidden} && sync {hidden} && "
-            f"mv -f {hidden} {shlex.quote(self._path(name))}",
-            stdin=f"{key}\n".encode(),
-        )
+        put(self._connection, self._path(name), f"{key}\n".encode(), 0o644)
 
     def revoke(self, name: str) -> bool:
         """Shut a sensor out; whether it was let in before."""

@@ -38,7 +38,6 @@ class Outcome:
 
     host: Host
     facts: fact.Facts | None = None
-    wanted: op.Wanted | None = None
     plan: op.Plan = field(default_factory=op.Plan)
     problem: str = ""
 
@@ -80,19 +79,13 @@ class Fleet:
     def _plan(self, host: Host, text: str, allowed: str) -> Outcome:
         outcome = self._look(host)
         assert outcome.facts is not None
-        read = settings(host, text)
-        wrong = tuple(op.problems(outcome.facts, read))
-        if wrong or outcome.facts.python is None:
-            outcome.plan = op.Plan(wrong, tuple(op.warnings(outcome.facts)))
-            return outcome
-        outcome.wanted = op.Wanted(read, text, self._bundle(outcome.facts), self.inventory.rollout.keep_releases)
-        outcome.plan = op.plan(outcome.wanted, outcome.facts, op.Enrolment(allowed, read.collector.transport))
+        wanted = op.Wanted(settings(host, text), text, self._bundle, self.inventory.rollout.keep_releases)
+        outcome.plan = op.plan(wanted, outcome.facts, allowed)
         return outcome
 
-    def _bundle(self, facts: fact.Facts) -> Bundle:
+    def _bundle(self, python: fact.Python, facts: fact.Facts) -> Bundle:
         """One for each kind of host, made once."""
-        assert facts.python is not None
-        kind = (facts.python.version, facts.machine, facts.glibc)
+        kind = (python.version, facts.machine, facts.glibc)
         with self._bundling:
             if kind not in self._bundles:
                 self._bundles[kind] = bundle(self._wheelhouse, *kind)
@@ -106,7 +99,7 @@ class Fleet:
         ready = [each for each in outcomes if each.well and each.plan.operations]
         bare = [each for each in ready if not _runs(each)]
         if not only_installed:
-            self._each(bare, lambda outcome: self._guard(outcome, self._change))
+            self._all(bare, self._change)
         for outcome in (each for each in ready if _runs(each)):
             self._guard(outcome, self._change)
             if outcome.problem:
@@ -165,55 +158,37 @@ class Fleet:
     def down(self, hosts: Sequence[Host], *, purge: bool) -> list[Outcome]:
         """Stop and remove the software; with `purge` the data, the user and the place on the allow-list too."""
 
-        def remove(outcome: Outcome) -> None:
-            assert outcome.facts is not None
-            spool = spool_of(outcome.host)
-            with self.connected(outcome.host.ssh) as connection:
-                for operation in op.take_down(outcome.facts, purge=purge, spool=spool):
-                    self._say(outcome.host.name, operation.words)
-                    op.carry_out(connection, operation)
+        def remove(host: Host, facts: fact.Facts, connection: Connection) -> None:
+            for operation in op.take_down(facts, purge=purge, spool=spool_of(host)):
+                self._say(host.name, operation.words)
+                op.carry_out(connection, operation)
             if purge:
-                self.revoke(outcome.host)
+                self.revoke(host)
 
-        outcomes = self.look(hosts)
-        self._each([each for each in outcomes if each.well], lambda outcome: self._guard(outcome, remove))
-        return outcomes
+        return self._on_each(hosts, remove)
 
     def restart(self, hosts: Sequence[Host]) -> list[Outcome]:
         """Restart sensors; each is back before this returns."""
 
-        def again(outcome: Outcome) -> None:
-            assert outcome.facts is not None
-            restart = op.Operation(
-                "restart", "restart the sensor", (op.Run(op.service(outcome.facts.manager, "restart")),)
-            )
-            gate = Gate(outcome.facts, op.Plan(operations=(restart,)))
-            with self.connected(outcome.host.ssh) as connection:
-                self._say(outcome.host.name, restart.words)
-                op.carry_out(connection, restart)
-                self._pass(connection, outcome.host, gate)
+        def again(host: Host, facts: fact.Facts, connection: Connection) -> None:
+            restart = op.restart(facts.manager)
+            self._say(host.name, restart.words)
+            op.carry_out(connection, restart)
+            self._pass(connection, host, Gate(facts, op.Plan(operations=(restart,))))
 
-        outcomes = self.look(hosts)
-        self._each([each for each in outcomes if each.well], lambda outcome: self._guard(outcome, again))
-        return outcomes
+        return self._on_each(hosts, again)
 
     def rotate(self, hosts: Sequence[Host]) -> list[Outcome]:
         """A new key for each: made on the host, allowed in place of the old one, and used from then on."""
 
-        def renew(outcome: Outcome) -> None:
-            assert outcome.facts is not None
-            spool, name = spool_of(outcome.host), outcome.host.name
-            aside = f"rm -f {spool}/keys/sensor.secret {spool}/keys/sensor.public"
-            with self.connected(outcome.host.ssh) as connection:
-                self._say(name, "make a new key, and allow it in place of the old one")
-                op.carry_out(connection, op.Operation("aside", "", (op.Run(aside),)))
-                op.carry_out(connection, op.make_key(outcome.facts.current, spool))
-                self._enrol(connection, outcome.host)
-                op.carry_out(connection, op.Operation("", "", (op.Run(op.service(outcome.facts.manager, "restart")),)))
+        def renew(host: Host, facts: fact.Facts, connection: Connection) -> None:
+            self._say(host.name, "make a new key, and allow it in place of the old one")
+            op.carry_out(connection, op.forget_key(spool_of(host)))
+            op.carry_out(connection, op.make_key(facts.current, spool_of(host)))
+            self._enrol(connection, host)
+            op.carry_out(connection, op.restart(facts.manager))
 
-        outcomes = self.look(hosts)
-        self._each([each for each in outcomes if each.well], lambda outcome: self._guard(outcome, renew))
-        return outcomes
+        return self._on_each(hosts, renew)
 
     def revoke(self, host: Host) -> bool:
         """Shut a sensor out; whether it was let in before."""
@@ -250,20 +225,33 @@ class Fleet:
         finally:
             connection.close()
 
-    def _each(self, items: Sequence[Host | Outcome], work: Callable[..., object]) -> list[Outcome]:
-        """`work` on every item, as many at once as the inventory allows; what fails on one host stays that host's."""
+    def _each(self, hosts: Sequence[Host], work: Callable[[Host], Outcome]) -> list[Outcome]:
+        """`work` on every host, as many at once as the inventory allows; what fails on one host stays that host's."""
 
-        def one(item: Host | Outcome) -> Outcome:
-            outcome = item if isinstance(item, Outcome) else Outcome(item)
+        def one(host: Host) -> Outcome:
             try:
-                made = work(item)
+                return work(host)
             except HayrickError as error:
-                outcome.problem = str(error)
-                return outcome
-            return made if isinstance(made, Outcome) else outcome
+                return Outcome(host, problem=str(error))
 
         with ThreadPoolExecutor(self.inventory.rollout.parallel) as pool:
-            return list(pool.map(one, items))
+            return list(pool.map(one, hosts))
+
+    def _on_each(self, hosts: Sequence[Host], work: Callable[[Host, fact.Facts, Connection], None]) -> list[Outcome]:
+        """`work` on every host that can be looked at, with its facts, over one connection."""
+
+        def one(outcome: Outcome) -> None:
+            assert outcome.facts is not None
+            with self.connected(outcome.host.ssh) as connection:
+                work(outcome.host, outcome.facts, connection)
+
+        outcomes = self.look(hosts)
+        self._all([each for each in outcomes if each.well], one)
+        return outcomes
+
+    def _all(self, outcomes: Sequence[Outcome], work: Callable[[Outcome], None]) -> None:
+        with ThreadPoolExecutor(self.inventory.rollout.parallel) as pool:
+            list(pool.map(lambda outcome: self._guard(outcome, work), outcomes))
 
     def _guard(self, outcome: Outcome, work: Callable[[Outcome], None]) -> None:
         try:

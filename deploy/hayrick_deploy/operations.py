@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hayrick_deploy.artefact import Bundle
@@ -34,12 +34,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Put:
-    """A file, whole or not at all."""
+    """A file, whole or not at all; whoever owns its folder owns it."""
 
     path: str
     data: bytes
     mode: int
-    owner: str = "root:root"
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,11 @@ class Operation:
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a host should be."""
+    """How a host should be. `bundle` gives the release for a host of this kind."""
 
     settings: SensorSettings
     settings_text: str
-    bundle: Bundle
+    bundle: Callable[[Python, Facts], Bundle]
     keep_releases: int = 2
 
     @property
@@ -78,14 +77,6 @@ class Plan:
     def names(self) -> list[str]:
         """Of the operations, in order."""
         return [each.name for each in self.operations]
-
-
-@dataclass(frozen=True)
-class Enrolment:
-    """The key that the collector allows under the host's name; empty: none."""
-
-    allowed: str = ""
-    transport: str = "zeromq"
 
 
 def problems(facts: Facts, settings: SensorSettings) -> Iterator[str]:
@@ -119,23 +110,24 @@ def warnings(facts: Facts) -> Iterator[str]:
         yield "has neither systemd nor OpenRC: the sensor is kept running, but not started again when the host boots"
 
 
-def plan(wanted: Wanted, facts: Facts, enrolment: Enrolment) -> Plan:
-    """What makes the host as wanted. Nothing where it is so already."""
+def plan(wanted: Wanted, facts: Facts, allowed: str) -> Plan:
+    """What makes the host as wanted, nothing where it is so already. `allowed` is the key that the collector lets in
+    under the host's name; empty: none."""
     wrong = list(problems(facts, wanted.settings))
-    if enrolment.allowed and facts.public_key and enrolment.allowed != facts.public_key:
+    if allowed and facts.public_key and allowed != facts.public_key:
         wrong.append(
             "its key is not the one that the collector allows for this name: somebody else may be using the name; "
             "if the host was installed anew, run `hayrick fleet rotate` for it"
         )
     if wrong or facts.python is None:
         return Plan(tuple(wrong), tuple(warnings(facts)))
-    operations = tuple(_operations(wanted, facts, facts.python, enrolment))
+    operations = tuple(_operations(wanted, facts, facts.python, allowed))
     return Plan((), tuple(warnings(facts)), operations, facts.current)
 
 
-def _operations(wanted: Wanted, facts: Facts, python: Python, enrolment: Enrolment) -> Iterator[Operation]:
-    release = wanted.bundle.release
-    new_release = facts.current != release
+def _operations(wanted: Wanted, facts: Facts, python: Python, allowed: str) -> Iterator[Operation]:
+    bundle = wanted.bundle(python, facts)
+    new_release = facts.current != bundle.release
     new_settings = facts.settings_sha256 != _sha256(wanted.settings_text)
     unit_path, unit_text = unit(facts.manager, wanted.spool)
     new_unit = bool(unit_path) and facts.unit_sha256 != _sha256(unit_text)
@@ -143,20 +135,20 @@ def _operations(wanted: Wanted, facts: Facts, python: Python, enrolment: Enrolme
         yield make_user()
     if not facts.current:
         yield make_folders(wanted.spool)
-    if release not in facts.releases:
-        yield install(wanted.bundle, python)
+    if bundle.release not in facts.releases:
+        yield install(bundle, python)
     if new_settings:
         yield write_settings(wanted.settings_text, had=bool(facts.settings_sha256))
     if not facts.public_key:
-        yield make_key(release, wanted.spool)
-    if enrolment.transport == "zeromq" and not enrolment.allowed:
+        yield make_key(bundle.release, wanted.spool)
+    if wanted.settings.collector.transport == "zeromq" and not allowed:
         yield Operation("allow", "put its public key on the collector's allow-list")
     if new_unit:
         yield write_unit(facts.manager, unit_path, unit_text)
     if new_release:
-        yield switch(release, facts.current)
+        yield switch(bundle.release, facts.current)
     yield from _service(facts, new_release, new_settings or new_unit)
-    if stale := _stale(facts, release, wanted.keep_releases):
+    if stale := _stale(facts, bundle.release, wanted.keep_releases):
         yield Operation("tidy", f"remove {len(stale)} old release(s)", (Run(_remove(stale)),))
 
 
@@ -164,12 +156,15 @@ def _service(facts: Facts, new_release: bool, new_settings: bool) -> Iterator[Op
     if not facts.running:
         yield Operation("start", "start the sensor", (Run(service(facts.manager, "start")),))
     elif new_settings:
-        yield Operation(
-            "restart", "restart the sensor: a moment is not captured", (Run(service(facts.manager, "restart")),)
-        )
+        yield restart(facts.manager)
     elif new_release:
         words = "let the new release take over from the running one, while tcpdump goes on"
         yield Operation("replace", words, (Run(service(facts.manager, "replace")),))
+
+
+def restart(manager: str) -> Operation:
+    """Stop and start."""
+    return Operation("restart", "restart the sensor: a moment is not captured", (Run(service(manager, "restart")),))
 
 
 def make_user() -> Operation:
@@ -212,7 +207,7 @@ def write_settings(text: str, *, had: bool) -> Operation:
     return Operation(
         "settings",
         f"{'change' if had else 'write'} {SETTINGS}",
-        (*keep, Put(SETTINGS, text.encode(), 0o640, f"root:{USER}")),
+        (*keep, Put(SETTINGS, text.encode(), 0o640)),
     )
 
 
@@ -220,6 +215,12 @@ def make_key(release: str, spool: str) -> Operation:
     """Keys are made on the host: the secret one never leaves it."""
     command = f"cd / && {AS_USER} {ROOT}/releases/{release}/bin/hayrick sensor keygen --config {SETTINGS}"
     return Operation("key", f"make its keys in {spool}/keys", (Run(command),))
+
+
+def forget_key(spool: str) -> Operation:
+    """Remove the keys, for new ones to be made."""
+    folder = shlex.quote(f"{spool}/keys")
+    return Operation("forget", "remove its keys", (Run(f"rm -f {folder}/sensor.secret {folder}/sensor.public"),))
 
 
 def write_unit(manager: str, path: str, text: str) -> Operation:
@@ -281,7 +282,7 @@ def carry_out(connection: Connection, operation: Operation) -> str:
     said = ""
     for step in operation.steps:
         if isinstance(step, Put):
-            put(connection, step.path, step.data, step.mode, step.owner)
+            put(connection, step.path, step.data, step.mode)
         else:
             said = must(connection, step.command, seconds=step.seconds)
     return said

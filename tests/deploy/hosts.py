@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.collector.landing.sshd import keygen
+from tests.system.faults.places import ip
 
 NETWORK = "198.51.100"  # RFC 5737: for documentation, so nobody's
 GATEWAY = f"{NETWORK}.1"
@@ -87,8 +89,7 @@ class Host:
     def _files(self, key: str) -> None:
         files = self.folder / "files"
         files.mkdir()
-        command: list[str | Path] = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", files / "fleet_host"]
-        subprocess.run(command, check=True, timeout=30)
+        keygen(files / "fleet_host")
         (files / "fleet_config").write_text(SSHD)
         (files / "fleet_keys").write_text(key)
 
@@ -97,9 +98,9 @@ class Host:
         ip("netns", "add", self.namespace)
         ip("link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
         ip("link", "set", outer, "master", bridge, "up")
-        ip("-n", self.namespace, "address", "add", f"{self.address}/24", "dev", "eth0")
-        ip("-n", self.namespace, "link", "set", "eth0", "up")
-        ip("-n", self.namespace, "link", "set", "lo", "up")
+        ip("address", "add", f"{self.address}/24", "dev", "eth0", inside=self.namespace)
+        ip("link", "set", "eth0", "up", inside=self.namespace)
+        ip("link", "set", "lo", "up", inside=self.namespace)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 20
@@ -109,11 +110,6 @@ class Host:
             ended = self.process.poll() is not None or time.monotonic() > deadline
             assert not ended, (self.folder / "log").read_text()
             time.sleep(0.05)
-
-
-def ip(*words: str) -> None:
-    """Run ip(8)."""
-    subprocess.run(["ip", *words], check=True, timeout=20)
 
 
 @contextlib.contextmanager
@@ -152,11 +148,3 @@ def talk(addresses: list[str], first: int) -> Iterator[list[int]]:
     finally:
         ending.set()
         thread.join()
-
-
-def client_key(folder: Path) -> Path:
-    """A private key for whoever manages the fleet; NAME.pub lies beside it."""
-    assert shutil.which("ssh-keygen")
-    path = folder / "client"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True, timeout=30)
-    return path

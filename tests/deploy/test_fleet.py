@@ -16,7 +16,8 @@ from pathlib import Path
 
 import dpkt
 import pytest
-from tests.deploy.hosts import GATEWAY, NETWORK, Host, bridge, client_key, talk
+from tests.collector.landing.sshd import keygen
+from tests.deploy.hosts import GATEWAY, NETWORK, Host, bridge, talk
 from tests.system.collector_process import MAIN, Running, collector, wait_until
 
 HAYRICK = [sys.executable, "-c", MAIN]
@@ -71,7 +72,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Iterato
         wire = stack.enter_context(bridge())
         words = ("--landing", f"tcp://{GATEWAY}:*")
         running = stack.enter_context(collector(folder / "data", folder / "collector.log", *words))
-        key = client_key(folder)
+        key = keygen(folder / "client")
         hosts = {}
         for number, name in enumerate(["s1", "s2", *ILL], 11):
             public = "" if name == "badkey" else key.with_suffix(".pub").read_text()

@@ -20,7 +20,7 @@ KEY, OTHER = "k" * 40, "o" * 40
 HOST = Host("web-1", Ssh("10.0.0.11"), {"streams": [{"name": "wan", "interface": "eth0"}]})
 TEXT = render(HOST, Collector("tcp://10.0.0.5:8006"), KEY)
 TAR = tar({"install.py": b"pass"})
-WANTED = op.Wanted(settings(HOST, TEXT), TEXT, Bundle("0.1.0-new", TAR))
+WANTED = op.Wanted(settings(HOST, TEXT), TEXT, lambda python, facts: Bundle("0.1.0-new", TAR))
 BARE = Facts(
     system="debian 12", machine="x86_64", glibc=(2, 36), is_root=True, pythons=(Python((3, 11), "/usr/bin/python3"),),
     tcpdump="/usr/bin/tcpdump", manager="systemd", user="", current="", releases=(), settings_sha256="",
@@ -39,7 +39,7 @@ DONE = dataclasses.replace(
 
 
 def names(facts: Facts, allowed: str = OTHER) -> list[str]:
-    return op.plan(WANTED, facts, op.Enrolment(allowed)).names()
+    return op.plan(WANTED, facts, allowed).names()
 
 
 def test_a_bare_host_gets_everything_and_what_runs_comes_last() -> None:
@@ -68,7 +68,7 @@ def test_what_differs_is_mended_and_nothing_else(change: dict[str, Any], wanted:
 
 def test_tidying_keeps_the_release_to_roll_back_to() -> None:
     facts = dataclasses.replace(DONE, current="0.1.0-old", releases=("0.0.9", "0.1.0-old", "0.1.0-new"))
-    tidy = op.plan(WANTED, facts, op.Enrolment(OTHER)).operations[-1]
+    tidy = op.plan(WANTED, facts, OTHER).operations[-1]
     assert tidy.steps == (op.Run("rm -rf /opt/hayrick/releases/0.0.9"),)
 
 
@@ -85,13 +85,13 @@ def test_tidying_keeps_the_release_to_roll_back_to() -> None:
     ],
 )
 def test_what_stands_in_the_way_is_said_and_nothing_is_done(change: dict[str, Any], said: str) -> None:
-    plan = op.plan(WANTED, dataclasses.replace(BARE, **change), op.Enrolment())
+    plan = op.plan(WANTED, dataclasses.replace(BARE, **change), "")
     assert said in "\n".join(plan.problems)
     assert plan.operations == ()
 
 
 def test_a_host_with_another_key_than_the_allowed_one_is_not_let_in() -> None:
-    plan = op.plan(WANTED, DONE, op.Enrolment(KEY))
+    plan = op.plan(WANTED, DONE, KEY)
     assert "its key is not the one" in plan.problems[0]
     assert plan.operations == ()
 

@@ -26,11 +26,17 @@ Subsystem sftp internal-sftp
 """
 
 
+def keygen(path: Path) -> Path:
+    """A private key in `path`, its public half in `path`.pub."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True, timeout=30)
+    return path
+
+
 def prepare(root: Path, port: int) -> list[str]:
     """Fresh keys `host` and `client` in `root`, settings, and the server's key in `known_hosts`; the command to run."""
     root.mkdir()
     for name in ("host", "client"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root / name], check=True, timeout=30)
+        keygen(root / name)
     (root / "authorized_keys").write_text((root / "client.pub").read_text())
     (root / "sshd_config").write_text(SSHD.format(port=port, root=root))
     (root / "known_hosts").write_text(f"[127.0.0.1]:{port} {(root / 'host.pub').read_text()}")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.collector.landing.fleet import stored, wait_until
-from tests.collector.landing.sshd import SftpFleet
+from tests.collector.landing.sshd import SftpFleet, keygen
 from tests.collector.landing.test_kills import write_capture
 
 from hayrick_common.dropped import Receipt, encode_receipt
@@ -73,7 +72,7 @@ def test_server_that_is_not_known_gets_nothing_and_the_operator_is_told(fleet: S
         fleet.sshd.known_hosts.write_text("")
     else:
         other = fleet.root / "other"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True, timeout=30)
+        keygen(other)
         fleet.sshd.trust(other.with_suffix(".pub"))
     write_capture(fleet.root / "pcaps" / "a.pcap", 10_000, 1)
     fleet.start("landing")
