@@ -29,6 +29,14 @@ export function parameter(name: string): string {
   return new URLSearchParams(here.query).get(name) ?? "";
 }
 
+/** A parameter that holds several names. */
+export function listed(name: string): string[] {
+  return parameter(name).split(",").filter(Boolean);
+}
+
+/** The parameters that say which sessions are meant. */
+export const QUESTION: readonly string[] = ["expression", "last", "from", "to"];
+
 const OURS = /^\/($|sessions|session\/|explore|statistics|upload|login|setup|shared|api$)/;
 
 function clicked(event: MouseEvent): void {

@@ -12,6 +12,11 @@ export function visibleLines(text: string): string {
   return text.replace(HIDDEN, (sign) => (sign === "\n" || sign === "\t" ? sign : sign === "\r" ? "" : code(sign)));
 }
 
+/** What was typed between blanks and commas. */
+export function words(text: string): string[] {
+  return text.split(/[\s,]+/).filter(Boolean);
+}
+
 export function cut(text: string, most = 300): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
