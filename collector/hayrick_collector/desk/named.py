@@ -57,6 +57,14 @@ class NamedThings(ABC, Generic[Thing]):
             )
         ]
 
+    def names(self, person: Person) -> list[str]:
+        """The names of those, in order, without what they hold: lists can be long."""
+        found = self._desk.rows(
+            f"SELECT DISTINCT name FROM {self.table} WHERE owner = ? OR shared ORDER BY name LIMIT ?",
+            (person.name, MOST_THINGS),
+        )
+        return [row["name"] for row in found]
+
     def named(self, name: str, owner: str) -> Thing | None:
         """What the name means to this person."""
         row = self._desk.row(

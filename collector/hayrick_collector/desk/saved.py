@@ -25,7 +25,7 @@ class _Saved(Mapping[str, Value], Generic[Thing, Value]):
         return self._value(thing)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(thing.name for thing in self._things.seen_by(self._person)))
+        return iter(self._things.names(self._person))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
