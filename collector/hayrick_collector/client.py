@@ -109,15 +109,8 @@ class HttpBackend(Backend):
         return Table(file_format, int(answer.headers.get("X-Hayrick-Sessions", "0")), self._pieces(answer))
 
     async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:
-        body = {
-            "expression": search.expression,
-            "start": search.start_ms,
-            "stop": search.stop_ms,
-            "zone": search.zone,
-            "add": add,
-            "remove": remove,
-        }
-        return int((await self._json(self._http.build_request("POST", "/api/tags", json=body)))["sessions"])
+        body = {**body_of(search), "add": add, "remove": remove}
+        return int((await self.call("POST", "/api/tags", body))["sessions"])
 
     async def facets(self, search: Search, field: str, limit: int, order: Weight = "sessions") -> list[Document]:
         asked = {**_range(search), "field": field, "limit": limit, "order": order}
@@ -150,8 +143,7 @@ class HttpBackend(Backend):
         return await self._get("/api/complete", {**_range(search), "cursor": cursor, "values": values})
 
     async def add_hunt(self, name: str, search: Search, spec: Spec) -> Document:
-        body = {"name": name, **_body(search), **asdict(spec)}
-        return await self._json(self._http.build_request("POST", "/api/hunts", json=body))
+        return await self.call("POST", "/api/hunts", {"name": name, **body_of(search), **asdict(spec)})
 
     async def hunts(self) -> list[Document]:
         return list((await self._get("/api/hunts"))["items"])
@@ -161,9 +153,9 @@ class HttpBackend(Backend):
 
     async def change_hunt(self, name: str, action: HuntAction) -> None:
         if action == "remove":
-            await self._send(self._http.build_request("DELETE", f"/api/hunts/{name}"))
+            await self.call("DELETE", f"/api/hunts/{name}")
         else:
-            await self._send(self._http.build_request("POST", f"/api/hunts/{name}/{action}"))
+            await self.call("POST", f"/api/hunts/{name}/{action}")
 
     async def work_on_hunt(self, name: str) -> None:
         """The collector does."""
@@ -173,16 +165,16 @@ class HttpBackend(Backend):
     ) -> Document:
         asked = {"expression": search.expression, "zone": search.zone}
         body = {"name": name, **asked, "every_s": every_s, "stored": stored, **asdict(action)}
-        return await self._json(self._http.build_request("POST", "/api/schedules", json=body))
+        return await self.call("POST", "/api/schedules", body)
 
     async def schedules(self) -> list[Document]:
         return list((await self._get("/api/schedules"))["items"])
 
     async def remove_schedule(self, name: str) -> None:
-        await self._send(self._http.build_request("DELETE", f"/api/schedules/{name}"))
+        await self.call("DELETE", f"/api/schedules/{name}")
 
     async def run_schedule(self, name: str) -> Document:
-        return await self._json(self._http.build_request("POST", f"/api/schedules/{name}/run"))
+        return await self.call("POST", f"/api/schedules/{name}/run")
 
     async def fields(self) -> list[Document]:
         return list((await self._get("/api/fields"))["items"])
@@ -294,7 +286,8 @@ def _range(search: Search) -> dict[str, Any]:
     return asked
 
 
-def _body(search: Search) -> dict[str, Any]:
+def body_of(search: Search) -> dict[str, Any]:
+    """The sessions meant, as routes that change something take them."""
     return {
         "expression": search.expression, "start": search.start_ms, "stop": search.stop_ms, "zone": search.zone,
     }  # fmt: skip

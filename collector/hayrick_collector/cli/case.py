@@ -73,13 +73,12 @@ async def _new(api: HttpBackend, args: argparse.Namespace) -> int:
 
 
 async def _add(api: HttpBackend, args: argparse.Namespace) -> int:
+    from hayrick_collector.client import body_of
+
     search = options.search_of(args)
     if not search.expression.strip() and search.start_ms is None and search.stop_ms is None:
         raise UsageError("an empty expression would take in everything: say which sessions")
-    body = {
-        "expression": search.expression, "start": search.start_ms, "stop": search.stop_ms, "zone": search.zone,
-    }  # fmt: skip
-    count = (await api.call("POST", f"/api/cases/{args.name}/sessions", body))["sessions"]
+    count = (await api.call("POST", f"/api/cases/{args.name}/sessions", body_of(search)))["sessions"]
     print(f"{count} session{'' if count == 1 else 's'}: +{args.name}")
     return 0
 
