@@ -53,10 +53,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write the zip whole or not at all."""
-    try:
-        return options.run_backend(args, lambda backend: _export(backend, args))
-    except LookupError as error:
-        raise UsageError(str(error)) from None
+    return options.run_backend(args, lambda backend: _export(backend, args))
 
 
 async def _list(api: HttpBackend, args: argparse.Namespace) -> int:

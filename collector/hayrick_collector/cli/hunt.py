@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from hayrick_collector.cli import options, text
 from hayrick_collector.hunts.spec import KINDS, SIDES, Spec
-from hayrick_common.errors import UsageError
 
 if TYPE_CHECKING:
     from hayrick_collector.backend import Backend, Document
@@ -54,10 +53,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     work: Callable[[Backend, argparse.Namespace], Awaitable[int]] = args.work
-    try:
-        return options.run_backend(args, lambda backend: work(backend, args))
-    except LookupError as error:
-        raise UsageError(str(error)) from None
+    return options.run_backend(args, lambda backend: work(backend, args))
 
 
 def _arguments(name: str, action: argparse.ArgumentParser) -> None:

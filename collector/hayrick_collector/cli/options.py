@@ -63,12 +63,17 @@ def search_of(args: argparse.Namespace) -> Search:
 
 
 def run_backend(args: argparse.Namespace, work: Callable[[Backend], Awaitable[int]]) -> int:
-    """Open the collector that is meant, do the work, close it; an error in the expression is shown under its column."""
+    """Open the collector that is meant, do the work, close it; an error in the expression is shown under its column.
+    Raises UsageError for what is not there."""
     try:
         return asyncio.run(_with_backend(args, work))
     except ExpressionError as error:
         print(f"hayrick: {error}\n{caret(args.expression, error.column)}", file=sys.stderr)
         return ExpressionError.exit_code
+    except LookupError as error:
+        if type(error) is not LookupError:  # a KeyError is a mistake of ours
+            raise
+        raise UsageError(str(error)) from None
 
 
 def terminal_width() -> int:

@@ -42,16 +42,13 @@ def add_parser(subparsers: Any) -> None:
         if name == "list":
             action.add_argument("--json", action="store_true", help="as JSON")
         options.add_where(action)
-        action.set_defaults(run=run, work=_WORK[name], **({} if name == "add" else {"expression": ""}))
+        action.set_defaults(run=run, work=_WORK[name], expression="")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     work: Callable[[Backend, argparse.Namespace], Awaitable[int]] = args.work
-    try:
-        return options.run_backend(args, lambda backend: work(backend, args))
-    except LookupError as error:
-        raise UsageError(str(error)) from None
+    return options.run_backend(args, lambda backend: work(backend, args))
 
 
 def _arguments(action: argparse.ArgumentParser) -> None:

@@ -59,10 +59,7 @@ def run(args: argparse.Namespace) -> int:
         async with office(backend) as api:
             return await work(api, args)
 
-    try:
-        return options.run_backend(args, inside)
-    except LookupError as error:
-        raise UsageError(str(error)) from None
+    return options.run_backend(args, inside)
 
 
 def action(inner: Any, name: str, about: str, work: Work) -> argparse.ArgumentParser:
