@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
@@ -87,11 +88,19 @@ class needs:  # noqa: N801 - reads as a function where routes are declared
         return person
 
 
+@dataclass(slots=True)
+class _Noted:
+    """What of a request goes into the audit log, once it has an action."""
+
+    action: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
 def noted(request: Request, action: str = "", **detail: Any) -> None:
     """Have the request in the audit log, under a name, with what else is worth knowing."""
-    entry = request.state.audit
-    entry["action"] = action or entry.get("action", "")
-    entry.setdefault("detail", {}).update(detail)
+    entry: _Noted = request.state.audit
+    entry.action = action or entry.action
+    entry.detail.update(detail)
 
 
 class Guard:
@@ -125,7 +134,7 @@ class Guard:
             await send(message)
 
         state = scope.setdefault("state", {})
-        state.update(person=None, audit={}, address=self._accounts.address(peer, headers))
+        state.update(person=None, audit=_Noted(), address=self._accounts.address(peer, headers))
         refusal = await self._refusal(scope, peer, headers, state)
         try:
             await (refusal or self._app)(scope, _bounded(scope["path"], receive), sending)
@@ -161,14 +170,14 @@ class Guard:
         return site not in ("none", "same-origin") if site is not None else cookie and origin is None
 
     async def _write(self, scope: Scope, state: dict[str, Any], status: int) -> None:
-        entry, person = state["audit"], state["person"]
-        if not entry.get("action"):
+        entry: _Noted = state["audit"]
+        if not entry.action:
             return
-        person = person or Person("", "shared")
+        person = state["person"] or Person("", "shared")
         asked = scope.get("query_string", b"").decode("ascii", "replace")
-        detail = {"path": scope["path"], **({"query": asked} if asked else {}), **entry.get("detail", {})}
+        detail = {"path": scope["path"], **({"query": asked} if asked else {}), **entry.detail}
         write = self._accounts.audit.add
-        await asyncio.to_thread(write, person, entry["action"], address=state["address"], status=status, detail=detail)
+        await asyncio.to_thread(write, person, entry.action, address=state["address"], status=status, detail=detail)
 
 
 def _most_body(path: str) -> float:
