@@ -22,10 +22,10 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_collector.desk.audit import Audit
 from hayrick_collector.desk.database import Desk
 from hayrick_collector.desk.logins import Logins
-from hayrick_collector.desk.people import LOCAL, ROLES, How, Person, Role
+from hayrick_collector.desk.people import LOCAL, How, Person, Role, as_role
 from hayrick_collector.desk.shares import Shares
 from hayrick_collector.desk.tokens import Tokens
-from hayrick_collector.desk.users import NAME, RESERVED, User, Users
+from hayrick_collector.desk.users import User, Users, may_be_named
 
 SETUP_SECONDS = 86_400.0
 PAIR_FREE, ADDRESS_FREE, NAME_FREE = 5, 20, 50
@@ -88,7 +88,7 @@ class Accounts:
         settings = self.config.accounts
         named = headers.get(settings.proxy_header.lower(), "") if settings.proxy_header and self._trusted(peer) else ""
         if named:
-            return self.known(named, "proxy", next(role for role in ROLES if role == settings.proxy_role))
+            return self.known(named, "proxy", as_role(settings.proxy_role))
         cookies = cookie_parser(headers.get("cookie", ""))
         found = self.logins.person(cookies[self.cookie]) if cookies.get(self.cookie) else None
         if found is None and self.open():
@@ -101,7 +101,7 @@ class Accounts:
     def known(self, name: str, how: How, role: Role, *, renew: bool = False) -> Person | None:
         """A user whom somebody else vouches for, made at first sight; `renew` gives the role to one that is there.
         None for a name that cannot be, or an account that is closed."""
-        if not NAME.fullmatch(name) or name in RESERVED:
+        if not may_be_named(name):
             return None
         with self._lock:
             try:

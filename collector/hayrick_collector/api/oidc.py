@@ -7,6 +7,7 @@ size, and go only to where the provider of the settings says.
 from __future__ import annotations
 
 import hmac
+import json
 import secrets
 import time
 from collections import OrderedDict
@@ -24,7 +25,7 @@ from joserfc.jwk import KeySet
 
 from hayrick_collector.api.errors import ApiError
 from hayrick_collector.desk.config import AccountsConfig
-from hayrick_collector.desk.people import ROLES, Role
+from hayrick_collector.desk.people import ROLES, Role, as_role
 
 MOST_PENDING = 1_000
 PENDING_SECONDS = 600.0
@@ -101,7 +102,8 @@ class Oidc:
         given = self._config.roles()
         listed = groups if isinstance(groups, list) else [groups]
         found = [given[group] for group in listed if isinstance(group, str) and group in given]
-        found += [each for each in ROLES if each == self._config.oidc_role]
+        if self._config.oidc_role:
+            found.append(as_role(self._config.oidc_role))
         if not found:
             raise ApiError(403, "forbidden", f"{name[:64]} is in no group that is let in: see accounts.oidc_roles")
         return Known(name, max(found, key=ROLES.index), after)
@@ -157,7 +159,7 @@ class Oidc:
                     content += piece
                     if len(content) > _MOST_BYTES:
                         raise ApiError(502, "provider", "the provider's answer is too long")
-            found = httpx.Response(answer.status_code, content=content).json() if answer.is_success else None
+            found = json.loads(content) if answer.is_success else None
         except (httpx.HTTPError, ValueError) as error:
             raise ApiError(502, "provider", f"the login provider does not answer: {type(error).__name__}") from error
         if not isinstance(found, dict):

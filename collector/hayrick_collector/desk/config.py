@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hayrick_collector.desk.people import GIVEN, ROLES, Role
+from hayrick_collector.desk.people import GIVEN, Role, as_role
 from hayrick_common.config import setting
 from hayrick_common.errors import ConfigError
 
@@ -51,7 +51,7 @@ class AccountsConfig:
         pairs = [each.rpartition("=")[::2] for each in self.oidc_roles]
         if bad := [role for group, role in pairs if role not in GIVEN or not group]:
             raise ValueError(f"oidc_roles: {bad[0]!r} is no role: write GROUP=ROLE, one of {', '.join(GIVEN)}")
-        return {group: next(each for each in ROLES if each == role) for group, role in pairs}
+        return {group: as_role(role) for group, role in pairs}
 
     def oidc_secret(self) -> str:
         """The client's secret, empty for a public client. Raises ConfigError."""

@@ -13,6 +13,11 @@ ROLES: tuple[Role, ...] = get_args(Role)
 GIVEN: tuple[Role, ...] = ROLES[1:]
 
 
+def as_role(word: str) -> Role:
+    """The role of that name, which is one of them."""
+    return next(role for role in ROLES if role == word)
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """`expression` (and the times, epoch ms) is ANDed to whatever the person asks for; empty: everything is seen.

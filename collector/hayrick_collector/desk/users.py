@@ -6,6 +6,7 @@ import re
 import sqlite3
 import threading
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher
@@ -83,7 +84,7 @@ class Users:
         self, name: str, role: Role, *, expression: str = "", password: str | None = None, made_by: How = "local"
     ) -> User:
         """A new account; without a password it can only be used through OIDC, a proxy or tokens. Raises UsageError."""
-        if not NAME.fullmatch(name) or name in RESERVED:
+        if not may_be_named(name):
             raise UsageError(f"user name {name[:64]!r}: 1 to 64 letters, digits and _ . @ + -, not a reserved one")
         hashed = "" if password is None else _hashed(name, password)
         values = (name, _role(role), expression, hashed, made_by, epoch_ms())
@@ -147,6 +148,11 @@ class Users:
             db.execute("UPDATE users SET seen_ms = ? WHERE name = ?", (epoch_ms(), name))
 
 
+def may_be_named(name: str) -> bool:
+    """Whether an account can have the name."""
+    return NAME.fullmatch(name) is not None and name not in RESERVED
+
+
 def _administrators(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT count(*) FROM users WHERE role = 'admin' AND NOT disabled").fetchone()[0])
 
@@ -185,10 +191,6 @@ def _fits(hashed: str, password: str) -> bool:
             return False
 
 
-_DUMMY: list[str] = []
-
-
+@cache
 def _dummy() -> str:
-    if not _DUMMY:
-        _DUMMY.append(_hash("nobody's password"))
-    return _DUMMY[0]
+    return _hash("nobody's password")
