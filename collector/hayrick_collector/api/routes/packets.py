@@ -189,9 +189,7 @@ def _lines(document: Document, packets: Read, offset: int, limit: int) -> list[P
 
 def _conversation(document: Document, packets: Read, limit: int, decode: bool) -> tuple[list[PieceItem], bool]:
     made, more = conversation.pieces(document, packets.packets, limit)
-    if not decode:
-        return [_piece(each, bytes(each.data)) for each in made], more
-    heard = files.exchanged(*conversation.sides(made))
+    heard = files.exchanged(*conversation.sides(made)) if decode else ()
     if not any(heard):
         return [_piece(each, bytes(each.data)) for each in made], more
     items: list[tuple[int, int, PieceItem]] = []
