@@ -90,7 +90,7 @@ class DirectBackend(Backend):
         """Open what the settings name; makes a data folder that is not there yet."""
         await asyncio.to_thread(config.folder.create)
         if serving:
-            await asyncio.to_thread(shutil.rmtree, config.folder.exports, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, config.folder.scratch, ignore_errors=True)
         catalog = await asyncio.to_thread(Catalog, config.folder.catalog)
         await asyncio.to_thread(catalog.recover)
         desk = await asyncio.to_thread(Desk, config.folder.desk)
@@ -147,7 +147,7 @@ class DirectBackend(Backend):
             return Table("ndjson", sessions, lines.ndjson(pages))
         if file_format == "csv":
             return Table("csv", sessions, lines.csv_text(pages, fields or columns.usual(self._catalogue)))
-        return Table("parquet", sessions, parquet.parquet(pages, self._catalogue, fields, self.config.folder.exports))
+        return Table("parquet", sessions, parquet.parquet(pages, self._catalogue, fields, self.config.folder.scratch))
 
     async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:
         if not add and not remove:

@@ -46,9 +46,9 @@ class DataFolder:
         return self.root / "cache"
 
     @property
-    def exports(self) -> Path:
+    def scratch(self) -> Path:
         """What exports write before they know how it begins; nothing in it outlives its export."""
-        return self.root / "exports"
+        return self.root / "scratch"
 
     @property
     def keys(self) -> Path:

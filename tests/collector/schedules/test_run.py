@@ -125,6 +125,16 @@ async def test_packets_are_exported(data: Path, tmp_path: Path) -> None:
 
 
 @on_loop
+async def test_what_was_exported_is_there_after_the_collector_starts_again(data: Path, tmp_path: Path) -> None:
+    async with _opened(data) as backend:
+        await backend.add_schedule("dns", Search("protocols == dns"), 60, Action(export="ndjson"), stored=True)
+        await _ingest(backend, tmp_path, 1)
+        await backend.run_schedule("dns")
+    await (await DirectBackend.open(CollectorConfig(data=data), serving=True)).close()
+    assert len(list((data / "exports" / "dns").iterdir())) == 1
+
+
+@on_loop
 async def test_a_webhook_that_fails_is_tried_again_at_the_next_run(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
