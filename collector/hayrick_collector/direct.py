@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,16 +50,12 @@ from hayrick_collector.ingest.pool import IngestPool
 from hayrick_collector.ondemand import Fetcher
 from hayrick_collector.schedules.action import Action, check_interval
 from hayrick_collector.schedules.run import run as run_now
+from hayrick_collector.standing import Standing
 from hayrick_collector.store import Query, Store, open_store
 from hayrick_collector.timespan import zone_of
-from hayrick_common.clock import epoch_ms
-from hayrick_common.errors import CaptureError, HayrickError, StoreError, UsageError
+from hayrick_common.errors import CaptureError, HayrickError, UsageError
 
 Answer = TypeVar("Answer")
-_DAY_MS = 86_400_000
-_STATUS_GAPS = 50
-_COVERAGE_SECONDS = 5.0
-_HEALTH_SECONDS = 5.0
 
 
 class DirectBackend(Backend):
@@ -79,11 +74,10 @@ class DirectBackend(Backend):
             seconds=config.pull.seconds,
             keys=config.archive.keys,
         )
-        self._catalogue = Catalogue.from_dicts(hayrick_decode.fields())
+        self.catalogue = Catalogue.from_dicts(hayrick_decode.fields())
         self._serving = serving
         self.arrivals: dict[str, Counter[str]] = {}
-        self._coverage: list[Document] = []
-        self._coverage_until = 0.0
+        self._standing = Standing(config, catalog, store, self.pool)
 
     @classmethod
     async def open(cls, config: CollectorConfig, *, serving: bool = False) -> DirectBackend:
@@ -139,15 +133,15 @@ class DirectBackend(Backend):
         return exporting.start(planned, file_format)
 
     async def table(self, search: Search, file_format: TableFormat) -> Table:
-        fields = columns.chosen(self._catalogue, search.fields)
+        fields = columns.chosen(self.catalogue, search.fields)
         query = replace(await self.query_of(search), fields=[field.document for field in fields] or None)
         sessions = await _asked(self.store.count(query))
-        pages = stream.documents(self.store, self._catalogue, query)
+        pages = stream.documents(self.store, self.catalogue, query)
         if file_format == "ndjson":
             return Table("ndjson", sessions, lines.ndjson(pages))
         if file_format == "csv":
-            return Table("csv", sessions, lines.csv_text(pages, fields or columns.usual(self._catalogue)))
-        return Table("parquet", sessions, parquet.parquet(pages, self._catalogue, fields, self.config.folder.scratch))
+            return Table("csv", sessions, lines.csv_text(pages, fields or columns.usual(self.catalogue)))
+        return Table("parquet", sessions, parquet.parquet(pages, self.catalogue, fields, self.config.folder.scratch))
 
     async def tag(self, search: Search, add: tuple[str, ...], remove: tuple[str, ...]) -> int:
         if not add and not remove:
@@ -192,7 +186,7 @@ class DirectBackend(Backend):
         person = search.person
         parts = [self._parsed(search)] if search.expression.strip() else []
         if person.expression.strip():  # without saved names, which the person might make
-            parts.append(parse_expression(person.expression, self._catalogue))
+            parts.append(parse_expression(person.expression, self.catalogue))
         start_ms, stop_ms = person.within(search.start_ms, search.stop_ms)
         return Query(
             expression=conjunction(parts) if parts else None,
@@ -208,31 +202,26 @@ class DirectBackend(Backend):
     def check_expression(self, expression: str) -> None:
         """Raises ExpressionError for one that cannot limit a person: without saved names, which mean nothing then."""
         if expression.strip():
-            parse_expression(expression, self._catalogue)
+            parse_expression(expression, self.catalogue)
 
     def _parsed(self, search: Search) -> Node:
         try:
             zone = zone_of(search.zone or self.config.zone)
         except ValueError as error:
             raise UsageError(str(error)) from error
-        return parse_expression(search.expression, self._catalogue, zone=zone, **self._saved(search))
+        return parse_expression(search.expression, self.catalogue, zone=zone, **self._saved(search))
 
     def _saved(self, search: Search) -> dict[str, Any]:
         return {"lists": saved.lists(self.desk, search.person), "views": saved.views(self.desk, search.person)}
 
     async def complete(self, search: Search, cursor: int, *, values: bool = False) -> Document:
         names = self._saved(search)
-        found = await asyncio.to_thread(complete, search.expression, cursor, self._catalogue, **names)
+        found = await asyncio.to_thread(complete, search.expression, cursor, self.catalogue, **names)
         if not values or found.field is None or not completing.offers_values(found):
             return completing.as_document(found, in_time=True)
         narrow = replace(search, expression=completing.narrowing(found.field, found.typed))
         found, in_time = await completing.with_values(found, self.store, await self.query_of(narrow))
         return completing.as_document(found, in_time=in_time)
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The catalogue of fields."""
-        return self._catalogue
 
     # --- hunts ----------------------------------------------------------------------------------------------------
 
@@ -302,73 +291,12 @@ class DirectBackend(Backend):
         return (row.public() if row else None), self.pool.progress(key)
 
     async def status(self) -> Document:
-        catalog = self.catalog
-        counts, totals, anomalies, sensors = await asyncio.gather(
-            asyncio.to_thread(catalog.counts),
-            asyncio.to_thread(catalog.totals),
-            asyncio.to_thread(catalog.anomalies),
-            asyncio.to_thread(catalog.sensors),
-        )
-        failed = await self.chunks(state="failed", limit=10)
-        usage = await asyncio.to_thread(shutil.disk_usage, self.config.data)
-        return {
-            "node": self.config.node,
-            "chunks": counts,
-            "backlog": counts["landed"] + counts["indexing"],
-            "totals": totals,
-            "anomalies": anomalies,
-            "sensors": sensors,
-            "failed": [{name: row[name] for name in ("key", "original_name", "error", "attempts")} for row in failed],
-            "coverage": await self._today(),
-            "retention": await asyncio.to_thread(catalog.history.retention),
-            "disk": {"total": usage.total, "free": usage.free},
-            "store": await self._health(),
-            "workers": len(self.pool.worker_pids()),
-            "ingest": {
-                **self.pool.pressure.as_dict(),
-                "oldest_waiting_seconds": await asyncio.to_thread(self._oldest_waiting),
-                "close_to_searchable": self.pool.latency.report(),
-            },
-            "arrivals": {way: dict(counters) for way, counters in self.arrivals.items()},
-        }
+        return await self._standing.status(self.arrivals)
 
     async def coverage(
         self, start_ms: int, stop_ms: int, *, sensor: str = "", stream: str = "", buckets: int = 200, gaps: int = 1000
     ) -> Document:
-        wanted = await asyncio.to_thread(self._streams, sensor, stream)
-        ask = partial(self.catalog.history.coverage, start_ms=start_ms, stop_ms=stop_ms, buckets=buckets, gaps=gaps)
-        found = [await asyncio.to_thread(ask, *each) for each in wanted]
-        return {"start_ms": start_ms, "stop_ms": stop_ms, "streams": found}
-
-    def _oldest_waiting(self) -> float:
-        since = self.catalog.oldest_waiting()
-        return 0.0 if since is None else round(max(time.time() - since, 0.0), 3)
-
-    def _streams(self, sensor: str, stream: str) -> list[tuple[str, str]]:
-        found = [each for each in self.catalog.history.streams() if sensor in ("", each[0]) and stream in ("", each[1])]
-        if sensor and not found:
-            raise UsageError(f"nothing was ever heard of {sensor}{'/' if stream else ''}{stream}: see `hayrick status`")
-        return found
-
-    async def _today(self) -> list[Document]:
-        """The last day's time lines in short, at most a few seconds old: every status asks for them."""
-        if time.monotonic() >= self._coverage_until:
-            now_ms = epoch_ms()
-            found = await self.coverage(now_ms - _DAY_MS, now_ms, buckets=1, gaps=_STATUS_GAPS)
-            self._coverage = [
-                {name: value for name, value in each.items() if name != "spans"} for each in found["streams"]
-            ]
-            self._coverage_until = time.monotonic() + _COVERAGE_SECONDS
-        return self._coverage
-
-    async def _health(self) -> Document:
-        """The store's health, or that it does not answer: the rest of the status matters most then."""
-        try:
-            async with asyncio.timeout(_HEALTH_SECONDS):
-                return await self.store.health()
-        except (StoreError, TimeoutError) as error:
-            reason = str(error) or f"the store did not answer within {_HEALTH_SECONDS:g} seconds"
-            return {"ok": False, "kind": self.config.store.kind, "error": reason}
+        return await self._standing.coverage(start_ms, stop_ms, sensor, stream, buckets=buckets, gaps=gaps)
 
     # --- ingest ---------------------------------------------------------------------------------------------------
 
@@ -412,7 +340,7 @@ class DirectBackend(Backend):
         elif tags != row.tags:
             await asyncio.to_thread(self.catalog.set_tags, row.key, tags)
             if row.state == "indexed":
-                chunk = parse_expression(f'chunk == "{row.key}"', self._catalogue)
+                chunk = parse_expression(f'chunk == "{row.key}"', self.catalogue)
                 await self.store.tag(Query(expression=chunk), tags)
 
 
