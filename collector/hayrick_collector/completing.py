@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, replace
 from typing import Any
 
-from hayrick_collector.expression import Field, wildcard
+from hayrick_collector.expression import Field
 from hayrick_collector.expression.candidates import stored
 from hayrick_collector.expression.completion import LIMIT, Completion
 from hayrick_collector.expression.fields import DATE_KINDS, TERM_KINDS, TEXT_KINDS
+from hayrick_collector.expression.literal import resolved, written
 from hayrick_collector.store import Query, Store
 from hayrick_common.errors import StoreError
 
@@ -17,29 +17,29 @@ DEADLINE_S = 2.0
 _LOOKED_AT = 200  # commonest values of the field, of which those that fit are offered
 
 
-def offers_values(found: Completion) -> bool:
-    """Whether values of sessions may stand where the cursor is."""
+def field_of_values(found: Completion) -> Field | None:
+    """The field whose values in sessions may stand where the cursor is, if they may."""
     field = found.field
     if field is None or field.kind in (*DATE_KINDS, *TEXT_KINDS) or found.typed[:1] in ("$", "/"):
-        return False
-    return not any(name.endswith(".utf8") for name in (field.expression, *field.any_of))  # typed as text, kept as hex
+        return None
+    if any(name.endswith(".utf8") for name in (field.expression, *field.any_of)):  # typed as text, kept as hex
+        return None
+    return field
 
 
 def narrowing(field: Field, typed: str) -> str:
     """The expression of the sessions whose values are looked at, which the store answers sooner than for all."""
-    if field.kind not in TERM_KINDS or not typed.rstrip("*"):
+    begun = typed.rstrip("*")
+    if field.kind not in TERM_KINDS or not begun:
         return ""
-    plain = re.sub(r"\\(.)", r"\1", typed.rstrip("*"))
-    return f'{field.expression} == "' + wildcard.escape(plain).replace('"', '\\"') + '*"'
+    return f"{field.expression} == {written(resolved(begun), ending='*')}"
 
 
-async def with_values(found: Completion, store: Store, query: Query) -> tuple[Completion, bool]:
-    """The completion with stored values, and whether the store told them in time."""
-    if found.field is None:
-        return found, True
+async def with_values(found: Completion, field: Field, store: Store, query: Query) -> tuple[Completion, bool]:
+    """The completion with stored values of the field, and whether the store told them in time."""
     asked = replace(query, deadline_s=DEADLINE_S, total=False)
     try:
-        facets = await store.facets(asked, found.field.expression, _LOOKED_AT)
+        facets = await store.facets(asked, field.expression, _LOOKED_AT)
     except (StoreError, TimeoutError):
         return found, False
     known = {each.text for each in found.candidates}

@@ -62,7 +62,16 @@ class DirectBackend(Backend):
     """A data folder's catalog, store and archive. With `serving`, the pool takes everything that has landed; without,
     only what this process brings."""
 
-    def __init__(self, config: CollectorConfig, catalog: Catalog, store: Store, desk: Desk, *, serving: bool) -> None:
+    def __init__(
+        self,
+        config: CollectorConfig,
+        catalog: Catalog,
+        store: Store,
+        desk: Desk,
+        catalogue: Catalogue,
+        *,
+        serving: bool,
+    ) -> None:
         self.config = config
         self.catalog = catalog
         self.desk = desk
@@ -74,7 +83,7 @@ class DirectBackend(Backend):
             seconds=config.pull.seconds,
             keys=config.archive.keys,
         )
-        self.catalogue = Catalogue.from_dicts(hayrick_decode.fields())
+        self.catalogue = catalogue
         self._serving = serving
         self.arrivals: dict[str, Counter[str]] = {}
         self._standing = Standing(config, catalog, store, self.pool)
@@ -88,9 +97,10 @@ class DirectBackend(Backend):
         catalog = await asyncio.to_thread(Catalog, config.folder.catalog)
         await asyncio.to_thread(catalog.recover)
         desk = await asyncio.to_thread(Desk, config.folder.desk)
-        store = open_store(config)
+        catalogue = Catalogue.from_dicts(hayrick_decode.fields())
+        store = open_store(config, catalogue)
         await store.open(patient=serving)
-        backend = cls(config, catalog, store, desk, serving=serving)
+        backend = cls(config, catalog, store, desk, catalogue, serving=serving)
         await asyncio.to_thread(backend.fetcher.prepare)
         return backend
 
@@ -217,10 +227,11 @@ class DirectBackend(Backend):
     async def complete(self, search: Search, cursor: int, *, values: bool = False) -> Document:
         names = self._saved(search)
         found = await asyncio.to_thread(complete, search.expression, cursor, self.catalogue, **names)
-        if not values or found.field is None or not completing.offers_values(found):
+        field = completing.field_of_values(found) if values else None
+        if field is None:
             return completing.as_document(found, in_time=True)
-        narrow = replace(search, expression=completing.narrowing(found.field, found.typed))
-        found, in_time = await completing.with_values(found, self.store, await self.query_of(narrow))
+        narrow = replace(search, expression=completing.narrowing(field, found.typed))
+        found, in_time = await completing.with_values(found, field, self.store, await self.query_of(narrow))
         return completing.as_document(found, in_time=in_time)
 
     # --- hunts ----------------------------------------------------------------------------------------------------

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from hayrick_collector.expression.fields import DATE_KINDS, NUMBER_KINDS, Catalogue, Field
 from hayrick_collector.expression.grammar import OPERATORS
-from hayrick_collector.expression.literal import written
+from hayrick_collector.expression.literal import resolved, written
 from hayrick_collector.expression.parser import VIEW
 from hayrick_collector.expression.transforms import IP_PROTOCOLS
 
@@ -128,7 +127,7 @@ def values(
 
 def stored(values: Iterable[tuple[object, int]], typed: str) -> list[Candidate]:
     """Values that a store has, with the sessions that have them; those that hold what was typed."""
-    wanted = re.sub(r"\\(.)", r"\1", typed.rstrip("*")).lower()
+    wanted = resolved(typed.rstrip("*")).lower()
     texts = [(_text(value), sessions) for value, sessions in values]
     fitting = [each for each in texts if wanted in each[0].lower()]
     fitting.sort(key=lambda each: not each[0].lower().startswith(wanted))

@@ -22,7 +22,7 @@ class Literal:
     @property
     def plain(self) -> str:
         """The text with its escapes resolved."""
-        return re.sub(r"\\(.)", r"\1", self.text, flags=re.DOTALL)
+        return resolved(self.text)
 
     def refuse(self, reason: str, offset: int = 0, *, expected: tuple[str, ...] = ()) -> ExpressionError:
         """The error that points at this value, `offset` characters into it."""
@@ -41,8 +41,14 @@ def from_token(kind: str, text: str, position: int) -> Literal:
 _PLAIN = re.compile(r"[^\s()\[\]\"&|,!<>=\\*?/$][^\s()\[\]\"&|,!<>=\\*?]*")
 
 
-def written(value: str) -> str:
-    """How a value that means itself is typed: in quotes where it must be, with wildcards escaped."""
+def resolved(text: str) -> str:
+    """What is left of a typed text when each `\\` has made the next character literal."""
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def written(value: str, ending: str = "") -> str:
+    """How a value that means itself is typed: in quotes where it must be, with wildcards escaped. `ending`: a pattern
+    that goes on behind it."""
     if _PLAIN.fullmatch(value):
-        return value
-    return '"' + re.sub(r'([\\"*?])', r"\\\1", value) + '"'
+        return value + ending
+    return '"' + re.sub(r'([\\"*?])', r"\\\1", value) + ending + '"'
