@@ -1,12 +1,15 @@
-"""What every store checks of a question before it answers: names of fields, metrics, tags."""
+"""What every store checks of a question before it answers (names of fields, metrics, tags), and makes of answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
 from hayrick_collector.expression import Catalogue, Field
 from hayrick_collector.store.interface import Graph, GraphNode, Link, Side, Value, Weight
 
+Each = TypeVar("Each")
+Behind = TypeVar("Behind")
 METRICS = {"packets": "network.packets", "bytes": "network.bytes", "databytes": "totDataBytes"}
 
 
@@ -55,6 +58,21 @@ def graph(found: Sequence[Link], limit: int, order: Weight) -> Graph:
 
 def _ends(link: Link) -> tuple[tuple[Side, Value], ...]:
     return ("source", link.source), ("destination", link.destination)
+
+
+async def portions(
+    ask: Callable[[int | None, Behind | None], Awaitable[tuple[list[Each], Behind | None]]], limit: int | None
+) -> AsyncIterator[Each]:
+    """At most `limit` in all. `ask` is given how many are left and what they are behind (None: from the first), and
+    answers with some and with what the next ones are behind (None: there are no more)."""
+    left, after = limit, None
+    while left is None or left > 0:
+        found, after = await ask(left, after)
+        for each in found:
+            yield each
+        if after is None:
+            return
+        left = None if left is None else left - len(found)
 
 
 def tag_names(names: Iterable[str]) -> list[str]:

@@ -45,7 +45,7 @@ def test_unique_values_come_in_order(filled: Subject) -> None:
 
 
 def test_portions_of_unique_values_meet(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hayrick_collector.store.embedded.store._PORTION_VALUES", 4)
+    monkeypatch.setattr("hayrick_collector.store.embedded.summaries._PORTION_VALUES", 4)
     monkeypatch.setattr("hayrick_collector.store.elasticsearch.search._PORTION_VALUES", 4)
     made = [
         session(f"{at:02d}", source={"ip": f"10.0.0.{at}", "port": at}, protocol=[f"p{at:02d}"]) for at in range(20)

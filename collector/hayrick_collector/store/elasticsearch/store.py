@@ -10,6 +10,7 @@ from typing import Any
 from elasticsearch import AsyncElasticsearch
 
 from hayrick_collector.expression import Catalogue
+from hayrick_collector.store import questions
 from hayrick_collector.store.elasticsearch.compiler import Dsl
 from hayrick_collector.store.elasticsearch.connection import Cluster, connect
 from hayrick_collector.store.elasticsearch.failures import translated
@@ -31,7 +32,6 @@ from hayrick_collector.store.interface import (
     Waiting,
     Weight,
 )
-from hayrick_collector.store.questions import tag_names
 from hayrick_common.errors import StoreAwayError, StoreError
 
 _LOOK_UP_DEADLINE_S = 30.0
@@ -96,17 +96,14 @@ class ElasticsearchStore(Store):
         async with _within(query.deadline_s):
             return await self._search(query.deadline_s).facets(query, field, limit, order)
 
-    async def unique(self, query: Query, field: str, limit: int | None = None) -> AsyncIterator[tuple[Value, int]]:
+    def unique(self, query: Query, field: str, limit: int | None = None) -> AsyncIterator[tuple[Value, int]]:
         """Every value of a field in order; each portion is of the store as it is by then."""
-        search, after, left = self._search(query.deadline_s), None, limit
-        while left is None or left > 0:
+
+        async def portion(left: int | None, after: Dsl | None) -> tuple[list[tuple[Value, int]], Dsl | None]:
             async with _within(query.deadline_s):
-                found, after = await search.unique(query, field, left, after)
-            for each in found:
-                yield each
-            if after is None:
-                return
-            left = None if left is None else left - len(found)
+                return await self._search(query.deadline_s).unique(query, field, left, after)
+
+        return questions.portions(portion, limit)
 
     async def histogram(
         self, query: Query, interval_ms: int, metric: str = "sessions", split: str | None = None, limit: int = 10
@@ -129,7 +126,7 @@ class ElasticsearchStore(Store):
 
     async def tag(self, query: Query, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
         """In the documents, which remember it for when their chunk is indexed again."""
-        added, removed = tag_names(add), tag_names(remove)
+        added, removed = questions.tag_names(add), questions.tag_names(remove)
         async with _within(query.deadline_s):
             seen = self._search(query.deadline_s).query(query)
             return await self._upkeep().tag(seen, added, removed, query.deadline_s + _SLACK_S)

@@ -6,13 +6,13 @@ import asyncio
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 
 from hayrick_collector.expression import Catalogue
+from hayrick_collector.store import questions
 from hayrick_collector.store.embedded import maintenance, tags
 from hayrick_collector.store.embedded.duck import Engine, Limits, is_missing_file
 from hayrick_collector.store.embedded.layout import Layout
@@ -36,13 +36,11 @@ from hayrick_collector.store.interface import (
     Waiting,
     Weight,
 )
-from hayrick_collector.store.questions import tag_names
 from hayrick_common.errors import StoreError
 
 T = TypeVar("T")
 V = TypeVar("V", bound=View)
 _ATTEMPTS = 4
-_PORTION_VALUES = 100_000
 _PORTION = 5_000  # sessions whose packets are read at once
 _UPKEEP_DEADLINE_S = 3600.0
 _LOOK_UP_DEADLINE_S = 30.0
@@ -113,18 +111,13 @@ class EmbeddedStore(Store):
         """The commonest values of a field."""
         return await self._sum(lambda sums: sums.facets(query, field, limit, order), query)
 
-    async def unique(self, query: Query, field: str, limit: int | None = None) -> AsyncIterator[tuple[Value, int]]:
+    def unique(self, query: Query, field: str, limit: int | None = None) -> AsyncIterator[tuple[Value, int]]:
         """Every value of a field in order; each portion is of the store as it is by then."""
-        left, after = limit, None
-        while left is None or left > 0:
-            size = _PORTION_VALUES if left is None else min(left, _PORTION_VALUES)
-            ask = partial(Summaries.unique, query=query, name_of_field=field, limit=size, after=after)
-            found, after = await self._sum(ask, query)
-            for each in found:
-                yield each
-            if after is None:
-                return
-            left = None if left is None else left - len(found)
+
+        async def portion(left: int | None, after: Any) -> tuple[list[tuple[Value, int]], Any]:
+            return await self._sum(lambda sums: sums.unique(query, field, left, after), query)
+
+        return questions.portions(portion, limit)
 
     async def histogram(
         self, query: Query, interval_ms: int, metric: str = "sessions", split: str | None = None, limit: int = 10
@@ -145,7 +138,7 @@ class EmbeddedStore(Store):
 
     async def tag(self, query: Query, add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
         """Written beside the segments, which stay as they are."""
-        added, removed = tag_names(add), tag_names(remove)
+        added, removed = questions.tag_names(add), questions.tag_names(remove)
 
         def work(cursor: duckdb.DuckDBPyConnection) -> int:
             ids = self._attempts(cursor, Search, lambda search: search.ids(query))

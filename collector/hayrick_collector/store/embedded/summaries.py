@@ -14,6 +14,7 @@ from hayrick_collector.store.embedded.view import View
 from hayrick_collector.store.interface import Bucket, Facet, Graph, Link, Query, Value, Weight
 
 _WEIGHTS = {"network.packets": "BIGINT", "network.bytes": "BIGINT"}
+_PORTION_VALUES = 100_000
 _PICKED = '"network.packets" AS packets, "network.bytes" AS bytes'
 _SUMS = "count(*) AS sessions, coalesce(sum(packets), 0) AS packets, coalesce(sum(bytes), 0) AS bytes"
 
@@ -32,18 +33,19 @@ class Summaries(View):
         return [Facet(columns.shown(kind, row[0]), *map(int, row[1:])) for row in self.rows(statement)]
 
     def unique(
-        self, query: Query, name_of_field: str, limit: int, after: Any
-    ) -> tuple[list[tuple[Value, int]], Any | None]:
+        self, query: Query, name_of_field: str, limit: int | None, after: Any
+    ) -> tuple[list[tuple[Value, int]], Any]:
         """Values in order behind `after` (None: from the first), with their sessions; and what the next are behind."""
         field = self.field(name_of_field)
         values = self._values(query, field, weighed=False)
         if values is None:
             return [], None
         behind = TRUE if after is None else columns.beyond(self._kind(field), "v", after)
-        grouped = Sql(f" GROUP BY v ORDER BY v LIMIT {int(limit)}")
+        size = _PORTION_VALUES if limit is None else min(limit, _PORTION_VALUES)
+        grouped = Sql(f" GROUP BY v ORDER BY v LIMIT {int(size)}")
         rows = self.rows("SELECT v, count(*) FROM " + values + " WHERE " + behind + grouped)
         found = [(columns.shown(self._kind(field), value), count) for value, count in rows]
-        return found, rows[-1][0] if len(rows) == limit else None
+        return found, rows[-1][0] if len(rows) == size else None
 
     def histogram(self, query: Query, interval_ms: int, metric: str, split: str | None, limit: int) -> list[Bucket]:
         """Buckets that have sessions, in order of time."""
