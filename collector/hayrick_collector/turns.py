@@ -38,8 +38,7 @@ class Turns:
         try:
             yield
         finally:
-            self._running[asker] -= 1
-            self._grant()
+            self._release(asker)
 
     async def _take(self, asker: str, patience_s: float) -> None:
         mine = self._waiting.setdefault(asker, deque())
@@ -59,10 +58,16 @@ class Turns:
 
     def _give_up(self, asker: str, place: asyncio.Future[None]) -> None:
         if place.done():  # it was granted at the same moment
-            self._running[asker] -= 1
-            self._grant()
+            self._release(asker)
         elif place in self._waiting.get(asker, ()):
             self._waiting[asker].remove(place)
+
+    def _release(self, asker: str) -> None:
+        """A place comes free; who holds none is forgotten: askers come and go for as long as a collector runs."""
+        self._running[asker] -= 1
+        if not self._running[asker]:
+            del self._running[asker]
+        self._grant()
 
     def _grant(self) -> None:
         """Give what is free to the longest waiting of each asker; who got a place goes to the end of the round."""

@@ -93,3 +93,13 @@ def test_no_asker_has_more_than_so_many_waiting() -> None:
         await asyncio.gather(*tasks)
 
     asyncio.run(scenario())
+
+
+def test_who_holds_no_place_is_forgotten() -> None:
+    async def scenario() -> None:
+        asking = Asking(4)
+        asking.leave.set()
+        await asyncio.gather(*(asking.ask(f"asker {number}") for number in range(20)))
+        assert asking.turns.running == len(asking.turns._running) == 0
+
+    asyncio.run(scenario())
