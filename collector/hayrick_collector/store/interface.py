@@ -49,6 +49,11 @@ class Query:
         """The expression, every session where there is none."""
         return EVERYTHING if self.expression is None else self.expression
 
+    @property
+    def everything(self) -> bool:
+        """Whether every session is meant."""
+        return self.node == EVERYTHING and self.start_ms is None and self.stop_ms is None
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

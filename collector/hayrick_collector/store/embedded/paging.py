@@ -14,7 +14,7 @@ from hayrick_collector.store.embedded import columns
 from hayrick_collector.store.embedded.sql import FALSE, Sql, all_of, any_of, name
 from hayrick_collector.store.interface import Direction
 
-_KEYS_AT = 3
+KEYS_AT = 3  # of a row: id, file, row, sort values
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ def after(keys: Sequence[Key], values: Sequence[Any]) -> Sql:
 
 
 def merged(keys: Sequence[Key], rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows (id, file, row, sort values) of several answers in the order of one."""
+    """Rows of several answers in the order of one."""
     found = sorted(rows, key=lambda row: row[0])
-    for number, key in reversed(list(enumerate(keys, _KEYS_AT))):
+    for number, key in reversed(list(enumerate(keys, KEYS_AT))):
         have = [row for row in found if row[number] is not None]
         have.sort(key=lambda row: row[number], reverse=key.direction == "desc")
         found = [*have, *(row for row in found if row[number] is None)]

@@ -40,7 +40,7 @@ class Search(View):
         found = self._page(query, keys)
         more = len(found) > query.limit
         page = found[: query.limit]
-        cursor = paging.encode(page[-1][3:], page[-1][0]) if more and page else None
+        cursor = paging.encode(page[-1][paging.KEYS_AT :], page[-1][0]) if more and page else None
         items = self._documents([Place(row[0], "", row[1], row[2]) for row in page])
         if query.fields is not None:
             items = [documents.pick(item, ("id", *query.fields)) for item in items]
@@ -54,10 +54,8 @@ class Search(View):
 
     def count(self, query: Query) -> int:
         """From the manifests alone where every session counts."""
-        live = pruned(self.live, query.start_ms, query.stop_ms)
-        whole = query.start_ms is None and query.stop_ms is None and not any(each.without for each in live)
-        if whole and query.node == Query().node:
-            return sum(each.manifest.rows for each in live)
+        if query.everything and not any(each.without for each in self.live):
+            return sum(each.manifest.rows for each in self.live)
         hits = self.hits(query, {})
         return int(self.one("SELECT count(*) FROM " + hits)) if hits else 0
 
@@ -111,7 +109,8 @@ class Search(View):
             start, wave = start + wave, wave * 4
             if len(found) > query.limit and start < len(live):
                 first, last = live[start].manifest.first_packet
-                if found[-1][3] < first if upwards else found[-1][3] > last:
+                time = found[-1][paging.KEYS_AT]
+                if time < first if upwards else time > last:
                     break
         return found
 
@@ -126,7 +125,7 @@ class Search(View):
         hits = self.hits(query, own, live, self._bounds(query, keys, live, seen))
         if hits is None:
             return []
-        values, joins = self._sort_values(query, keys)
+        values, joins = self._sort_values(query, keys, live)
         picked = ", ".join(["hit.id AS id", "hit.filename AS filename", "hit.file_row_number AS row", *values])
         statement = f"SELECT * FROM (SELECT {picked} FROM " + hits + " AS hit" + joins + ")"
         behind = paging.after(keys, seen) if seen else TRUE
@@ -151,7 +150,7 @@ class Search(View):
         )
         return [Sql(f"firstPacket {'<=' if upwards else '>='} ?", times[-1])] if len(times) > query.limit else []
 
-    def _sort_values(self, query: Query, keys: Sequence[Key]) -> tuple[list[str], Sql]:
+    def _sort_values(self, query: Query, keys: Sequence[Key], live: Sequence[Live]) -> tuple[list[str], Sql]:
         """The SQL of each sort value, and the joins of narrow tables they need."""
         values, joins = [], Sql("")
         for number, key in enumerate(keys):
@@ -161,7 +160,7 @@ class Search(View):
             if field.table == SESSIONS:
                 values.append(f"{key.value('hit')} AS k{number}")
                 continue
-            relation = self.relations(query).table(field.table, columns.columns(field))
+            relation = self.relations(query, live).table(field.table, columns.columns(field))
             if relation is None:
                 values.append(f"NULL AS k{number}")
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from hayrick_collector.expression import Field
@@ -138,10 +137,8 @@ class Summaries(View):
             relation = self.relations(query).table(field.table, stored)
             if relation is None:
                 return None
-            everything = query == replace(query, expression=None, start_ms=None, stop_ms=None)
-            source = (
-                relation if everything and not weighed else hits + " AS hit JOIN " + relation + " AS narrow USING (id)"
-            )
+            joined = weighed or not query.everything
+            source = hits + " AS hit JOIN " + relation + " AS narrow USING (id)" if joined else relation
         return f"SELECT {names} FROM (" + (picked + source) + f" WHERE {nothing}) WHERE v IS NOT NULL"
 
     def _kind(self, field: Field) -> Field:
