@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from hayrick_collector.desk.people import LOCAL, Person
+
 if TYPE_CHECKING:
     from hayrick_collector.hunts.spec import Spec
     from hayrick_collector.schedules.action import Action
-
-from hayrick_collector.desk.people import LOCAL, Person
 
 CaptureFormat = Literal["pcap", "pcapng"]
 TableFormat = Literal["ndjson", "csv", "parquet"]

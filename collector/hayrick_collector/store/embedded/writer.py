@@ -1,4 +1,4 @@
-"""Writes one chunk's segment: a Parquet file a batch and table, hidden until durable, then seen by one rename."""
+"""Writes one chunk's segment: Parquet files, hidden until durable, then seen by one rename."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hayrick_collector.store.embedded.duck import Limits, connect
 from hayrick_collector.store.embedded.layout import (
     DOCUMENTS,
     MANIFEST,
+    PACKETS,
     PARALLEL,
     SESSIONS,
     Layout,
@@ -27,7 +28,7 @@ from hayrick_collector.store.interface import Batch, SegmentWriter, Table
 from hayrick_common import files
 
 WRITER_LIMITS = Limits(memory="256MB", threads=1, spill="1GB")
-_ROW_GROUPS = {DOCUMENTS: 2048, "packets": 8192}  # a page's documents are few: read little around each
+_ROW_GROUPS = {DOCUMENTS: 2048, PACKETS: 8192}  # a page's documents are few: read little around each
 _HELD = "held"
 _HELD_ROWS, _HELD_BATCHES = 4096, 16
 _EVERY = frozenset((SESSIONS, *PARALLEL))  # each batch is a part: parts with the same number belong together
