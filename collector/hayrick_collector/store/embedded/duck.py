@@ -30,8 +30,8 @@ class Limits:
     queries: int = 6
 
 
-def connect(root: Path, spill: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
-    """A connection that can read and write below `root` and nowhere else."""
+def connect(root: Path, spill: Path, limits: Limits, *, ordered: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection that can read and write below `root` and nowhere else. `ordered`: rows stay in a file's order."""
     connection = duckdb.connect(
         config={
             "memory_limit": limits.memory,
@@ -44,7 +44,7 @@ def connect(root: Path, spill: Path, limits: Limits) -> duckdb.DuckDBPyConnectio
     )
     connection.execute("SET enable_progress_bar = false")  # it would be drawn among a command's output
     connection.execute("SET parquet_metadata_cache = true")
-    connection.execute("SET preserve_insertion_order = false")
+    connection.execute("SET preserve_insertion_order = ?", [ordered])
     connection.execute("SET allowed_directories = ?", [[str(root.absolute())]])
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
