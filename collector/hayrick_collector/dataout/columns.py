@@ -7,6 +7,7 @@ from typing import Any
 
 from hayrick_collector.expression import Catalogue, Field
 from hayrick_collector.expression.fields import DATE_KINDS
+from hayrick_collector.expression.parser import unknown_field
 from hayrick_collector.timespan import format_time
 from hayrick_common.errors import UsageError
 
@@ -23,8 +24,7 @@ def chosen(catalogue: Catalogue, names: Iterable[str]) -> list[Field]:
     for name in names:
         field = catalogue.find(name)
         if field is None:
-            similar = catalogue.similar(name)
-            raise UsageError(f"unknown field {name}" + (f"; did you mean {', '.join(similar)}?" if similar else ""))
+            raise UsageError(str(unknown_field(catalogue, name, 1)))
         if field.column is None:
             members = ", ".join(each.expression for each in catalogue.members(field)[:5])
             raise UsageError(f"{name} stands for several fields; name those you want, such as {members}")

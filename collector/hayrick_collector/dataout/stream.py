@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from hayrick_collector.expression import Catalogue, Interval, Match, conjunction
 from hayrick_collector.store import Document, Query, Store
+from hayrick_collector.store.interface import Direction
+from hayrick_collector.store.questions import known
 
 PAGE = 2000
 _SPANS = 2000
@@ -32,10 +34,10 @@ async def documents(store: Store, catalogue: Catalogue, query: Query) -> AsyncIt
 
 async def _spans(store: Store, query: Query) -> list[tuple[int, int]]:
     """First and last millisecond of the spans, which hold a few pages of sessions each where there are many."""
-    edges = [await _edge(store, query, direction) for direction in ("asc", "desc")]
-    if edges[0] is None or edges[1] is None:
+    first, last = await _edge(store, query, "asc"), await _edge(store, query, "desc")
+    if first is None or last is None:
         return []
-    interval = max(1, (edges[1] - edges[0]) // _SPANS + 1)
+    interval = max(1, (last - first) // _SPANS + 1)
     spans: list[tuple[int, int]] = []
     held = PAGE
     for bucket in await store.histogram(query, interval):
@@ -47,26 +49,18 @@ async def _spans(store: Store, query: Query) -> list[tuple[int, int]]:
     return spans
 
 
-async def _edge(store: Store, query: Query, direction: str) -> int | None:
-    asked = replace(
-        query,
-        sort=[(_FIRST_PACKET, "asc" if direction == "asc" else "desc")],
-        limit=1,
-        cursor=None,
-        fields=(_FIRST_PACKET,),
-        total=False,
-    )
+async def _edge(store: Store, query: Query, direction: Direction) -> int | None:
+    sort = [(_FIRST_PACKET, direction)]
+    asked = replace(query, sort=sort, limit=1, cursor=None, fields=(_FIRST_PACKET,), total=False)
     items = (await store.find(asked)).items
     return int(items[0][_FIRST_PACKET]) if items else None
 
 
 def _within(catalogue: Catalogue, query: Query, first: int, last: int) -> Query:
-    began = catalogue.find(_FIRST_PACKET)
-    if began is None:
-        raise ValueError("sessions without times cannot be put in order")
+    began = Match(known(catalogue, _FIRST_PACKET), (Interval(first, last),))
     return replace(
         query,
-        expression=conjunction([query.node, Match(began, (Interval(first, last),))]),
+        expression=conjunction([query.node, began]),
         start_ms=first if query.start_ms is None else max(first, query.start_ms),
         stop_ms=last if query.stop_ms is None else min(last, query.stop_ms),
         sort=[(_FIRST_PACKET, "asc")],
