@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ async def found(store: Store, query: Query) -> set[str]:
         ids.update(item["id"] for item in page.items)
         if page.cursor is None:
             return ids
-        query = Query(query.expression, limit=PAGE, cursor=page.cursor, fields=("id",), sort=query.sort, total=False)
+        query = replace(query, cursor=page.cursor)
 
 
 class Comparison:

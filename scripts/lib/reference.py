@@ -93,7 +93,7 @@ def _default(field: dataclasses.Field[Any]) -> str:
     return f"`{value}`" if value != "" else '`""`'
 
 
-def commands(_: Any = None) -> str:
+def commands() -> str:
     """A Markdown table for each command and subcommand: its arguments and what they mean."""
     return "\n\n".join(part for name in COMMANDS for part in _command(_parser(build_parser(name), name)))
 
@@ -140,7 +140,7 @@ KINDS = {
 }  # fmt: skip
 
 
-def operators(_: Any = None) -> str:
+def operators() -> str:
     """A Markdown table: what can be asked of a field of each kind."""
     catalogue = Catalogue.from_dicts(hayrick_decode.fields())
     rows = ["| kind | fields | operators | a value is |", "|---|---|---|---|"]
@@ -154,7 +154,7 @@ def operators(_: Any = None) -> str:
     return "\n".join(rows)
 
 
-def fields(_: Any = None) -> str:
+def fields() -> str:
     """A Markdown table of the fields of each protocol: names, kind, help."""
     by_group: dict[str, list[Field]] = {}
     for field in Catalogue.from_dicts(hayrick_decode.fields()).fields:
@@ -178,19 +178,15 @@ def _fields(group: str, listed: Sequence[Field]) -> str:
 
 def api_routes() -> str:
     """A Markdown table of every route: who may, and what it does."""
-    rows = ["| route | role | what |", "|---|---|---|"]
-    for router in ROUTERS:
-        for route in router.routes:
-            if isinstance(route, APIRoute) and route.include_in_schema:
-                role = next(
-                    (each.call.role for each in route.dependant.dependencies if isinstance(each.call, needs)), ""
-                )
-                told = _cell((route.description or "").partition("\n\n")[0])
-                rows += [
-                    f"| `{method} {route.path}` | {role or 'anybody'} | {told} |"
-                    for method in sorted(route.methods or ())
-                ]
-    return "\n".join(rows)
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    rows = [row for route in routes if route.include_in_schema for row in _route(route)]
+    return "\n".join(["| route | role | what |", "|---|---|---|", *rows])
+
+
+def _route(route: APIRoute) -> list[str]:
+    role = next((each.call.role for each in route.dependant.dependencies if isinstance(each.call, needs)), "anybody")
+    told = _cell((route.description or "").partition("\n\n")[0])
+    return [f"| `{method} {route.path}` | {role} | {told} |" for method in sorted(route.methods or ())]
 
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
