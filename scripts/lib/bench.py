@@ -69,8 +69,8 @@ def ingest(capture: Path) -> None:
 
 
 def main() -> None:
-    """`bench decode|ingest|archive|ship|fleet|flow|rest|latency|index|query [FILE]`."""
-    what: dict[str, Callable[[Path], None]] = {
+    """A subcommand for each benchmark."""
+    what: dict[str, Callable[..., None]] = {
         "decode": decode,
         "ingest": ingest,
         "archive": archive,
@@ -79,18 +79,22 @@ def main() -> None:
         "flow": flow,
         "rest": rest,
         "latency": latency,
+        "index": index,
+        "query": query,
     }
-    on_stores: dict[str, Callable[[Path, str, int], None]] = {"index": index, "query": query}
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("what", choices=[*what, *on_stores])
-    parser.add_argument("file", nargs="?", type=Path, default=CORPUS, help="a capture, plain or .zst")
-    parser.add_argument("--elasticsearch", metavar="URL", default="", help="this cluster instead of the embedded store")
-    parser.add_argument("--sessions", type=int, default=10_000_000, help="of `query` (default: %(default)s)")
-    args = parser.parse_intermixed_args()
-    if args.what in what:
-        what[args.what](plain(args.file))
-    else:
-        on_stores[args.what](plain(args.file), args.elasticsearch, args.sessions)
+    commands = parser.add_subparsers(dest="what", required=True)
+    parsers = {name: commands.add_parser(name) for name in what}
+    for each in parsers.values():
+        each.add_argument("file", nargs="?", type=Path, default=CORPUS, help="a capture, plain or .zst")
+    parsers["index"].add_argument(
+        "--elasticsearch", metavar="URL", dest="cluster", default="", help="into this cluster"
+    )
+    parsers["query"].add_argument(
+        "--sessions", type=int, default=10_000_000, help="in the store (default: %(default)s)"
+    )
+    args = vars(parser.parse_args())
+    what[args.pop("what")](plain(args.pop("file")), **args)
 
 
 if __name__ == "__main__":

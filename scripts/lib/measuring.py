@@ -18,20 +18,6 @@ CORPUS = ROOT.parent / "shared" / "corpus" / "mix-100m.pcap.zst"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hayrick" / "bench"
 HAYRICK = Path(sys.executable).parent / "hayrick"
 
-# Decodes files and prints what was in them.
-DECODE_ALL = """
-import json, sys
-import hayrick_decode
-total = {"packets": 0, "sessions": 0}
-for name in sys.argv[1:]:
-    decoding = hayrick_decode.decode(name)
-    for batch in decoding:
-        pass
-    for key in total:
-        total[key] += decoding.summary[key]
-print(json.dumps(total))
-"""
-
 
 @dataclass(frozen=True)
 class Cost:

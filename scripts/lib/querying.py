@@ -21,7 +21,6 @@ from hayrick_collector.expression import Catalogue, parse_expression
 from hayrick_collector.store import Query, Store, open_store
 
 TIMES = 15
-NEEDLES = frozenset(("address", "newest 50", "session by id"))
 Question: TypeAlias = Callable[[Store], Awaitable[Any]]
 
 # Indexes a capture as new chunks into the store of the first argument until its standard input ends.
@@ -44,8 +43,8 @@ for number in itertools.count():
 """
 
 
-def query(capture: Path, cluster: str, sessions: int) -> None:
-    """Ask the embedded store, or the cluster at this address."""
+def query(capture: Path, sessions: int) -> None:
+    """Ask an embedded store of so many sessions."""
     folder = build(capture, CACHE, sessions)
     asyncio.run(_measured(open_store(folder), folder, capture))
 
@@ -90,7 +89,7 @@ async def _questions(store: Store) -> dict[str, Question]:
         "network": _find(f"ip == {network}"),
         "wildcard": _find("host.dns == *.top"),
         "contains": _find('http.uri == "*login*"'),
-        "regex": _find("host.dns == /[a-f0-9]{2,}\\\\..*\\\\.(top|xyz)/"),
+        "regex": _find(r"host.dns == /[a-f0-9]{2,}\..*\.(top|xyz)/"),
         "exists": _find("http.user-agent == EXISTS!"),
         "combined": _find(
             "protocols == dns && port.dst == 53 && packets > 2", start_ms=day - 43_200_000, stop_ms=day + 43_200_000

@@ -17,6 +17,7 @@ from hayrick_collector.store.embedded.writer import ParquetFolder
 from hayrick_common.clock import epoch_ms
 
 DAYS = 20
+PER_SEGMENT = 500_000
 CHUNK = "of-the-capture"
 _VARIED = {
     "id": "id || '-' || k",
@@ -32,8 +33,9 @@ _VARIED = {
 }
 
 
-def build(capture: Path, folder: Path, sessions: int, per_segment: int = 500_000) -> Path:
+def build(capture: Path, folder: Path, sessions: int) -> Path:
     """A store of so many sessions over the last 20 days, in segments of the size that compaction leaves; kept."""
+    per_segment = min(sessions, PER_SEGMENT)
     made = folder / f"synthetic-{sessions}-{per_segment}"
     if not (made / "ready").exists():
         shutil.rmtree(made, ignore_errors=True)
