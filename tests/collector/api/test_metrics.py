@@ -22,7 +22,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 async def scraped(backend: DirectBackend) -> tuple[Samples, dict[str, Any]]:
     transport = httpx.ASGITransport(create_app(backend))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8005") as client:
-        backend._coverage_until = 0.0
+        backend._standing._coverage_until = 0.0
         answer = await client.get("/metrics")
     families = list(text_string_to_metric_families(answer.text))
     samples = {
