@@ -105,7 +105,8 @@ class IngestPool:
                 return row
             async with self._changed:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), IDLE_SECONDS / 2)
+                    async with asyncio.timeout(IDLE_SECONDS / 2):  # wait_for may lose a cancellation (Python 3.11)
+                        await self._changed.wait()
 
     async def _serve(self, worker: WorkerProcess) -> None:
         while True:
@@ -116,7 +117,8 @@ class IngestPool:
                     await self._index(worker, row, lambda sessions: None)
                     continue
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), IDLE_SECONDS)
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await self._work.wait()
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

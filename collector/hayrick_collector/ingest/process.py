@@ -74,7 +74,8 @@ class WorkerProcess:
         if process.stdin:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), _GRACE_SECONDS)
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
