@@ -35,11 +35,12 @@ class Read:
 
 
 async def read(backend: DirectBackend, session_id: str, most: int = MOST_PACKETS) -> Read:
-    """At most `most` packets and MOST_BYTES of a session, the first ones. Raises as opening a chunk does."""
+    """At most `most` packets (never above MOST_PACKETS) and MOST_BYTES of a session, the first ones. Raises as opening
+    a chunk does."""
     planned = await export.plan(
         backend.config, backend.catalog, backend.store.positions_of([session_id]), backend.fetcher
     )
-    packets = await asyncio.to_thread(_first, planned.sources, most)
+    packets = await asyncio.to_thread(_first, planned.sources, min(most, MOST_PACKETS))
     return Read(packets, planned.packets, tuple(planned.missing))
 
 

@@ -100,9 +100,17 @@ class FilesAnswer(BaseModel):
     more: bool = Field(description="the session is longer than what was searched")
 
 
-async def found(backend: BackendDep, person: PersonDep, session_id: str) -> tuple[Document, Read]:
-    """The session and its first packets."""
-    return await session_of(backend, person, session_id), await read(backend, session_id)
+async def known(backend: BackendDep, person: PersonDep, session_id: str) -> Document:
+    """The session, if the person may see it."""
+    return await session_of(backend, person, session_id)
+
+
+Known = Annotated[Document, Depends(known)]
+
+
+async def found(backend: BackendDep, document: Known) -> tuple[Document, Read]:
+    """The session and as many of its packets as are read for anything."""
+    return document, await read(backend, document["id"])
 
 
 Found = Annotated[tuple[Document, Read], Depends(found)]
@@ -110,13 +118,14 @@ Found = Annotated[tuple[Document, Read], Depends(found)]
 
 @router.get("/packets")
 async def packet_list(
-    asked: Found,
+    backend: BackendDep,
+    document: Known,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=5_000)] = 1_000,
 ) -> PacketsAnswer:
     """The session's packets in time order, a line each."""
-    document, packets = asked
-    items = await asyncio.to_thread(_lines, document, packets, offset, limit)
+    packets = await read(backend, document["id"], offset + limit)
+    items = await asyncio.to_thread(_lines, document, packets, offset)
     return PacketsAnswer(
         items=items,
         count=packets.count,
@@ -126,9 +135,9 @@ async def packet_list(
 
 
 @router.get("/packets/{number}")
-async def dissection(asked: Found, number: Number) -> DissectionAnswer:
+async def dissection(backend: BackendDep, document: Known, number: Number) -> DissectionAnswer:
     """One packet by Wireshark's dissectors, and its bytes; no protocols where tshark is not installed."""
-    _, packets = asked
+    packets = await read(backend, document["id"], number + 1)
     if number >= len(packets.packets):
         raise ApiError(404, "not_found", f"no packet {number} among the first {len(packets.packets)} of the session")
     nodes = []
@@ -171,8 +180,8 @@ async def file_zip(asked: Found, number: Number) -> Response:
     )
 
 
-def _lines(document: Document, packets: Read, offset: int, limit: int) -> list[PacketItem]:
-    wanted = packets.packets[offset : offset + limit]
+def _lines(document: Document, packets: Read, offset: int) -> list[PacketItem]:
+    wanted = packets.packets[offset:]
     sides = streams(document).sides(plain(wanted))
     return [
         PacketItem(
