@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
 
+from hayrick_collector.archive.locate import GONE, Places, gather, locate, seekable
 from hayrick_collector.archive.paths import finer_than_microseconds
 from hayrick_collector.archive.read import Source, merged
 from hayrick_collector.archive.reader import open_file
@@ -22,7 +23,6 @@ from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.ondemand import Fetcher, Wanted
 from hayrick_collector.store import Positions
-from hayrick_common.chunk import IMPORT_STREAM, PCAP
 from hayrick_common.errors import UsageError
 
 PIECE = 256 << 10
@@ -41,9 +41,6 @@ class Plan:
     missing: list[Missing] = field(default_factory=list)
 
 
-Places = tuple["array[int]", "array[int]"]
-
-
 async def plan(
     config: CollectorConfig, catalog: Catalog, positions: AsyncIterator[Positions], fetcher: Fetcher
 ) -> Plan:
@@ -55,13 +52,15 @@ async def plan(
     chunks: dict[str, Places] = {}
     made = Plan()
     async for each in positions:
-        starts, lengths = chunks.setdefault(each.chunk, (array("q"), array("q")))
-        starts.extend(each.packet_pos)
-        lengths.extend(each.packet_len or [0] * len(each.packet_pos))
+        gather(chunks, each)
         made.sessions += 1
-    distant = await asyncio.to_thread(_settle, made, config, catalog, chunks)
-    await fetcher.fetch([wanted for _, wanted in distant])
-    for row, wanted in distant:
+    located = await asyncio.to_thread(locate, config, catalog, chunks)
+    made.missing += [Missing(key, len(set(chunks[key][0])), GONE) for key in located.gone]
+    for row, path in located.stored:
+        opener = partial(open_file, path, config.archive.keys)
+        await asyncio.to_thread(_add, made, opener, row, array("q", sorted(set(chunks[row.key][0]))))
+    await fetcher.fetch([wanted for _, wanted in located.distant])
+    for row, wanted in located.distant:
         await asyncio.to_thread(_add_distant, made, fetcher, row, wanted)
     return made
 
@@ -76,35 +75,6 @@ def start(made: Plan, wanted: CaptureFormat | None) -> Export:
     return Export(chosen, made.sessions, made.packets, tuple(made.missing), pieces)
 
 
-def _settle(
-    made: Plan, config: CollectorConfig, catalog: Catalog, chunks: dict[str, Places]
-) -> list[tuple[ChunkRow, Wanted]]:
-    """Take up what the archive has; returns what may be had of sensors."""
-    distant = []
-    for key, (positions, lengths) in chunks.items():
-        row = catalog.get(key)
-        if row is None:
-            made.missing.append(Missing(key, len(set(positions)), "no longer stored"))
-            continue
-        path = config.folder.absolute(row.path)
-        if row.meta.get("content", PCAP) == PCAP and path.exists():
-            _add(made, partial(open_file, path, config.archive.keys), row, array("q", sorted(set(positions))))
-        elif row.stream == IMPORT_STREAM or not all(lengths):
-            made.missing.append(Missing(key, len(set(positions)), "no longer stored"))
-        else:
-            distant.append((row, wanted_of(row, positions, lengths)))
-    return distant
-
-
-def wanted_of(row: ChunkRow, positions: array[int], lengths: array[int]) -> Wanted:
-    """What to ask of the chunk's sensor, for packets of these lengths (as records of a classic pcap)."""
-    places = sorted(dict(zip(positions, lengths, strict=True)).items())
-    starts, sizes = array("q", (start for start, _ in places)), array("q", (size for _, size in places))
-    summary = row.summary or {}
-    pcapng, seekable = summary.get("format") == "pcapng", summary.get("seekable") is True
-    return Wanted(row.sensor, row.key, starts, sizes, row.size, pcapng, seekable)
-
-
 def _add_distant(made: Plan, fetcher: Fetcher, row: ChunkRow, wanted: Wanted) -> None:
     if wanted.here:
         _add(made, fetcher.opener(wanted.key), row, wanted.here)
@@ -115,9 +85,8 @@ def _add_distant(made: Plan, fetcher: Fetcher, row: ChunkRow, wanted: Wanted) ->
 def _add(made: Plan, opener: Callable[[], BinaryIO], row: ChunkRow, positions: array[int]) -> None:
     made.packets += len(positions)
     summary = row.summary or {}
-    seekable = summary.get("seekable") is True
     first_ns, interface = (row.first_packet or 0) * 1_000_000, f"{row.sensor}/{row.stream}"
-    made.sources.append(Source(opener, positions, first_ns, seekable, interface))
+    made.sources.append(Source(opener, positions, first_ns, seekable(row), interface))
     made.linktypes.update(list(summary.get("linktypes", ())) or [ETHERNET])
     made.nanoseconds = made.nanoseconds or _finer(summary, opener)
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hayrick_collector.archive.export import wanted_of
+from hayrick_collector.archive.locate import GONE, gather, locate, seekable
+from hayrick_collector.archive.locate import Places as PacketPlaces
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.ondemand import Fetcher, Wanted
 from hayrick_collector.store import Positions
-from hayrick_common.chunk import IMPORT_STREAM, PCAP
 
-GONE = "no longer stored"
 Client = tuple[str, int] | None
 
 
@@ -36,38 +34,22 @@ async def places(
     clients: Mapping[str, Client],
 ) -> Places:
     """Find each session's packets, in the archive or, after they were fetched, in the cache."""
-    chunks: dict[str, list[Positions]] = {}
+    packets: dict[str, PacketPlaces] = {}
+    sessions: dict[str, list[Positions]] = {}
     for each in found:
-        chunks.setdefault(each.chunk, []).append(each)
+        gather(packets, each)
+        sessions.setdefault(each.chunk, []).append(each)
+    located = await asyncio.to_thread(locate, config, catalog, packets)
     made = Places()
-    distant: list[tuple[ChunkRow, Wanted, list[Positions]]] = []
-    for key, sessions in chunks.items():
-        row = await asyncio.to_thread(catalog.get, key)
-        if row is not None and (job := await asyncio.to_thread(_stored, config, row)) is not None:
-            made.chunks.append({**job, "sessions": [_session(each, each.packet_pos, clients) for each in sessions]})
-        elif row is None or row.stream == IMPORT_STREAM or not all(all(each.packet_len) for each in sessions):
-            made.unread[GONE] += sum(len(each.packet_pos) for each in sessions)
-        else:
-            distant.append((row, _wanted(row, sessions), sessions))
-    await fetcher.fetch([wanted for _, wanted, _ in distant])
-    for row, wanted, sessions in distant:
-        _add(made, fetcher, row, wanted, sessions, clients)
+    for key in located.gone:
+        made.unread[GONE] += sum(len(each.packet_pos) for each in sessions[key])
+    for row, path in located.stored:
+        told = [_session(each, each.packet_pos, clients) for each in sessions[row.key]]
+        made.chunks.append({"path": str(path), "pieces": False, "seekable": seekable(row), "sessions": told})
+    await fetcher.fetch([wanted for _, wanted in located.distant])
+    for row, wanted in located.distant:
+        _add(made, fetcher, row, wanted, sessions[row.key], clients)
     return made
-
-
-def _stored(config: CollectorConfig, row: ChunkRow) -> dict[str, Any] | None:
-    path = config.folder.absolute(row.path)
-    if row.meta.get("content", PCAP) != PCAP or not path.exists():
-        return None
-    return {"path": str(path), "pieces": False, "seekable": _seekable(row)}
-
-
-def _wanted(row: ChunkRow, sessions: Iterable[Positions]) -> Wanted:
-    positions, lengths = array("q"), array("q")
-    for each in sessions:
-        positions.extend(each.packet_pos)
-        lengths.extend(each.packet_len)
-    return wanted_of(row, positions, lengths)
 
 
 def _add(
@@ -80,13 +62,9 @@ def _add(
         made.unread[wanted.reason] += wanted.missing
     if here:
         kept = [_session(each, [at for at in each.packet_pos if at in here], clients) for each in sessions]
-        job = {"path": str(fetcher.path(row.key)), "pieces": True, "seekable": _seekable(row)}
+        job = {"path": str(fetcher.path(row.key)), "pieces": True, "seekable": seekable(row)}
         made.chunks.append({**job, "sessions": [session for session in kept if session["positions"]]})
 
 
 def _session(each: Positions, positions: list[int], clients: Mapping[str, Client]) -> dict[str, Any]:
     return {"id": each.id, "positions": positions, "client": clients.get(each.id)}
-
-
-def _seekable(row: ChunkRow) -> bool:
-    return (row.summary or {}).get("seekable") is True
