@@ -86,15 +86,6 @@ class Batch:
     def ndjson(self) -> bytes:
         """Whole session documents with their packets' positions, one JSON object a line."""
 
-    def values(self, names: Sequence[str]) -> dict[str, dict[str, list[int]]]:
-        """By field (name in documents), then by value as text: the sessions (by number in the batch) that have it."""
-
-    def places(self) -> list[tuple[str, list[int]]]:
-        """Each session's id and its packets' positions."""
-
-    def tag(self, rows: dict[int, list[str]]) -> None:
-        """Gives further tags to sessions, by number in the batch. IndexError when there is no such session."""
-
 class Decoding(Iterator[Batch]):
     """Batches of sessions: as they end, from one capture; or as they stand in its records file."""
 

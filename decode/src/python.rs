@@ -1,12 +1,12 @@
 //! The Python module: captures to batches of sessions, with the GIL released while bytes are decoded.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use arrow_array::RecordBatch;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList};
 
@@ -20,7 +20,6 @@ use crate::python_records;
 use crate::python_streams;
 use crate::records::Reader;
 use crate::session::record::{Origin, Record};
-use crate::values::{Fields, Values};
 
 pub(crate) fn open_error(error: std::io::Error) -> PyErr {
     match error.kind() {
@@ -213,55 +212,6 @@ impl Batch {
             text
         });
         PyBytes::new(py, text.as_bytes())
-    }
-
-    fn values(&self, py: Python<'_>, names: Vec<String>) -> HashMap<String, HashMap<String, Vec<u32>>> {
-        py.detach(|| {
-            let mut found: HashMap<String, HashMap<String, Vec<u32>>> = HashMap::new();
-            for (row, record) in (0..).zip(&self.records) {
-                let mut take = |name: &str, value: &str| {
-                    let rows = found.entry(name.into()).or_default().entry(value.into()).or_default();
-                    if rows.last() != Some(&row) {
-                        rows.push(row);
-                    }
-                };
-                each_value(&record.fields, &names, &mut take);
-            }
-            found
-        })
-    }
-
-    fn places(&self) -> Vec<(String, Vec<u64>)> {
-        self.records.iter().map(|record| (record.id.clone(), record.positions.clone())).collect()
-    }
-
-    fn tag(&mut self, rows: BTreeMap<usize, Vec<String>>) -> PyResult<()> {
-        for (row, tags) in rows {
-            let record = self.records.get_mut(row).ok_or_else(|| PyIndexError::new_err("no such session"))?;
-            record.fields.renew_budget();
-            tags.iter().for_each(|tag| record.fields.text(&crate::protocol::TAGS, tag));
-            record.fields.sort();
-        }
-        Ok(())
-    }
-}
-
-/// Every text, address and number of these fields (by their names in documents), as text.
-fn each_value(fields: &Fields, names: &[String], take: &mut dyn FnMut(&str, &str)) {
-    for (index, values) in fields.entries() {
-        let field = catalogue::get().fields[*index as usize];
-        if let Values::Objects(objects) = values {
-            objects.iter().for_each(|object| each_value(object, names, take));
-        }
-        if !names.iter().any(|name| name == field.document) {
-            continue;
-        }
-        match values {
-            Values::Texts(texts) => texts.items.iter().for_each(|text| take(field.document, text)),
-            Values::Ips(addresses) => addresses.iter().for_each(|ip| take(field.document, &ip.to_string())),
-            Values::Ints(numbers) => numbers.iter().for_each(|number| take(field.document, &number.to_string())),
-            Values::Bool(_) | Values::Objects(_) => {}
-        }
     }
 }
 

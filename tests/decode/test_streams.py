@@ -1,4 +1,4 @@
-"""Streams give each direction's bytes once and in order; a batch tells its values and takes tags."""
+"""Streams give each direction's bytes once and in order."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Packet = tuple[int, int, int, bytes]
 
 def _packets(path: Path) -> list[Packet]:
     (batch,) = hayrick_decode.decode(path)
-    ((_, positions),) = batch.places()
-    return hayrick_decode.read_packets(path, positions)
+    (session,) = batch.ndjson().splitlines()
+    return hayrick_decode.read_packets(path, json.loads(session)["packetPos"])
 
 
 def _said(pieces: list[Packet]) -> list[bytes]:
@@ -66,19 +66,3 @@ def test_a_datagram_is_a_piece(tmp_path: Path) -> None:
     ((side, _, missing, data),) = hayrick_decode.Streams().feed(packets)
     assert (side, missing) == (0, 0)
     assert data == packets[0][3][42:]
-
-
-def test_a_batch_tells_values_and_takes_tags(tmp_path: Path) -> None:
-    path = write_pcap(tmp_path / "x.pcap", [*http_exchange("/a"), dns_query("b.example")])
-    (batch,) = hayrick_decode.decode(path, tags=["case"])
-    values = batch.values(["source.ip", "host", "http.uri", "dns.host", "destination.port"])
-    assert values["source.ip"] == {"10.1.0.5": [0, 1]}
-    (name,) = values["dns.host"]
-    assert name == "b.example"
-    numbers = {port: rows[0] for port, rows in values["destination.port"].items()}
-    batch.tag({numbers["80"]: ["ioc:x", "case"], numbers["53"]: ["ioc:y"]})
-    documents = [json.loads(line) for line in batch.ndjson().splitlines()]
-    tags = {each["destination"]["port"]: (each["tags"], each["tagsCnt"]) for each in documents}
-    assert tags == {80: (["case", "ioc:x"], 2), 53: (["case", "ioc:y"], 2)}
-    with pytest.raises(IndexError):
-        batch.tag({2: ["x"]})
