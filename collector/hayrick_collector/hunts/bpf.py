@@ -1,17 +1,19 @@
-"""Capture filters, by tcpdump and so by libpcap's own compiler: in a process with limits, which looks up no names."""
+"""Capture filters, by tcpdump and so by libpcap's own compiler: where it can reach nothing, and looks up no names."""
 
 from __future__ import annotations
 
 import re
-import resource
+import shutil
 import struct
 import subprocess
 from collections.abc import Sequence
 
+from hayrick_collector.packets import launch
 from hayrick_common.errors import UsageError
 
 SECONDS = 30
 MEMORY = 512 << 20
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 Packet = tuple[int, int, int, bytes]
 _RECORD = struct.Struct("<IIII")
 _PORTS = frozenset(("port", "portrange", "proto", "protochain"))
@@ -63,25 +65,20 @@ def _header(linktype: int) -> bytes:
 
 
 def _run(capture: bytes, arguments: list[str]) -> bytes:
+    program = shutil.which("tcpdump", path=PATH)
+    if program is None:
+        raise UsageError("a hunt by filter needs tcpdump, which is not installed")
+    command = launch.command(program, "-n", "-r", "-", *arguments, cpu_seconds=SECONDS, memory=MEMORY)
     try:
         done = subprocess.run(
-            ["tcpdump", "-n", "-r", "-", *arguments], input=capture, capture_output=True, timeout=SECONDS,
-            preexec_fn=_limit, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}, check=False,
-        )  # fmt: skip
+            command, input=capture, capture_output=True, timeout=SECONDS, env={"PATH": PATH, "LC_ALL": "C"}, check=False
+        )
     except subprocess.TimeoutExpired:
         raise TimeoutError(f"the filter took longer than {SECONDS} seconds") from None
-    except FileNotFoundError:
-        raise UsageError("a hunt by filter needs tcpdump, which is not installed") from None
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().splitlines()
         raise UsageError(f"the filter: {(reason or ['tcpdump failed'])[-1].removeprefix('tcpdump: ')}")
     return done.stdout
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # standard output is a pipe
 
 
 def _no_names(expression: str) -> None:

@@ -10,14 +10,13 @@ import asyncio
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
 from hayrick_collector.archive.write import Packet, Pcapng
+from hayrick_collector.packets import launch
 from hayrick_common.errors import HayrickError
 
 PROGRAM = "tshark"
@@ -28,7 +27,6 @@ MOST_OUTPUT = 8 << 20
 BEFORE = 1_000  # packets before the one asked for
 MOST_NODES = 20_000
 _NOWHERE = "/nonexistent"  # no settings, scripts or plug-ins of anybody
-_LAUNCH = Path(__file__).with_name("launch.py")
 _AT_ONCE = asyncio.Semaphore(2)
 
 
@@ -72,10 +70,10 @@ async def dissect(packets: Sequence[Packet], number: int) -> list[Node]:
 
 async def _run(capture: bytes, frame: int) -> bytes:
     environment = {"PATH": "/usr/bin:/bin", "HOME": _NOWHERE, "WIRESHARK_CONFIG_DIR": _NOWHERE, "LC_ALL": "C.UTF-8"}
-    command = [
-        sys.executable, "-I", "-S", str(_LAUNCH), str(CPU_SECONDS), str(MEMORY), shutil.which(PROGRAM) or PROGRAM,
-        "-n", "-r", "-", "-T", "pdml", "-Y", f"frame.number == {frame}",
-    ]  # fmt: skip
+    command = launch.command(
+        shutil.which(PROGRAM) or PROGRAM, "-n", "-r", "-", "-T", "pdml", "-Y", f"frame.number == {frame}",
+        cpu_seconds=CPU_SECONDS, memory=MEMORY,
+    )  # fmt: skip
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd="/", start_new_session=True

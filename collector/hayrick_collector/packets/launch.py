@@ -14,6 +14,11 @@ _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _NOBODY = 65534
 
 
+def command(program: str, *arguments: str, cpu_seconds: int, memory: int) -> list[str]:
+    """What to execute so that the program (its path) is run like this."""
+    return [sys.executable, "-I", "-S", __file__, str(cpu_seconds), str(memory), program, *arguments]
+
+
 def leave_network() -> None:
     """Into a network of its own, without interfaces. Where the kernel forbids it, file descriptors are the bound."""
     libc = ctypes.CDLL(None, use_errno=True)
