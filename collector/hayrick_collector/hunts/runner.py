@@ -71,7 +71,7 @@ async def check(backend: DirectBackend, spec: Spec) -> None:
         return
     process = WorkerProcess(backend.config.as_dict(), stall_seconds=CHECK_SECONDS, module=WORKER)
     try:
-        await process.index({"check": asdict(spec)}, lambda sessions: None)
+        await process.do({"check": asdict(spec)}, lambda sessions: None)
     except WorkerError as error:
         raise UsageError(str(error)) from None
     finally:
@@ -184,7 +184,7 @@ class _Run:
     async def _ask(self, chunks: list[dict[str, Any]], step: Step) -> None:
         """Halve what the hunting process did not survive, down to the session that it is."""
         try:
-            answer = await self._process.index({"spec": self._hunt.spec, "chunks": chunks}, lambda sessions: None)
+            answer = await self._process.do({"spec": self._hunt.spec, "chunks": chunks}, lambda sessions: None)
         except WorkerError as error:
             halves = _halves(chunks)
             if halves is None:

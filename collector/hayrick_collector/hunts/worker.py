@@ -1,19 +1,18 @@
 """The hunting process: users' patterns over strangers' packets, with bounds on memory and time, outside the collector.
 
-It reads one JSON job a line on standard input and answers as the ingest worker does (`ingest/process.py` talks to
-both). `{"check": spec}` compiles a pattern; otherwise a job has `spec` and `chunks`: each `path` (and whether it is a
-file of pieces), `seekable`, and `sessions` (id, positions, client). Run as `python -m hayrick_collector.hunts.worker
-CONFIG-AS-JSON`.
+It does jobs as `ingest/serving.py` has them. `{"check": spec}` compiles a pattern; otherwise a job has `spec` and
+`chunks`: each `path` (and whether it is a file of pieces), `seekable`, and `sessions` (id, positions, client). Run as
+`python -m hayrick_collector.hunts.worker CONFIG-AS-JSON`.
 """
 
 from __future__ import annotations
 
-import json
 import resource
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -24,7 +23,7 @@ from hayrick_collector.hunts import bpf
 from hayrick_collector.hunts.match import FOUND, Matcher, matcher
 from hayrick_collector.hunts.reading import Chunk, Packet, Session, search
 from hayrick_collector.hunts.spec import Spec
-from hayrick_collector.ingest.worker import die_with_parent, private_output
+from hayrick_collector.ingest.serving import Attempt, Say, serve
 from hayrick_collector.ondemand.pieces import Pieces
 from hayrick_common.errors import HayrickError
 
@@ -114,22 +113,16 @@ def check(spec: Spec) -> None:
 
 def main() -> int:
     """Serve jobs until standard input ends."""
-    die_with_parent()
-    answers = private_output()
-    config = CollectorConfig.from_dict(json.loads(sys.argv[1]))
+    return serve(_bounded)
+
+
+def _bounded(config: CollectorConfig) -> Attempt:
     most = config.hunt.memory_mb << 20
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-
-    def say(message: dict[str, Any]) -> None:
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
-
-    for line in sys.stdin:
-        say(_attempt(config, json.loads(line), say))
-    return 0
+    return partial(_attempt, config)
 
 
-def _attempt(config: CollectorConfig, job: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def _attempt(config: CollectorConfig, job: dict[str, Any], say: Say) -> dict[str, Any]:
     try:
         if "check" in job:
             check(Spec(**job["check"]))

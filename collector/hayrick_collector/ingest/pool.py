@@ -138,7 +138,7 @@ class IngestPool:
             progress(sessions)
 
         try:
-            summary = await worker.index(self._job(row), note, self._waits)
+            summary = await worker.do(self._job(row), note, self._waits)
             await asyncio.to_thread(self._indexed, row, summary)
             self.pressure.served()
             self.on_indexed(row.key)

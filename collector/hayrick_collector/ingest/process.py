@@ -1,4 +1,7 @@
-"""One ingest worker seen from the event loop: started when first needed, asked for one chunk at a time, mourned."""
+"""One worker seen from the event loop: started when first needed, given one job at a time, mourned.
+
+Workers index chunks, or hunt; how they answer is told in `serving.py`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _GRACE_SECONDS = 10
 
 
 class WorkerError(HayrickError):
-    """A worker died or stood still over a chunk, or reported that it could not index it.
+    """A worker died or stood still over a job, or reported that it could not do it.
 
     `final` tells that another attempt would end the same.
     """
@@ -48,11 +51,11 @@ class WorkerProcess:
         """The process number, when one runs."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
-    async def index(
+    async def do(
         self, job: dict[str, Any], progress: Callable[[int], None], waiting: Callable[[str], None] = lambda reason: None
     ) -> dict[str, Any]:
-        """Index one chunk; returns the decoder's summary. Raises WorkerError, PutOffError; a cancelled call kills the
-        worker. `waiting` is told why, while the store makes it wait."""
+        """Have a job done; returns what it answers. Raises WorkerError, PutOffError; a cancelled call kills the worker.
+        `waiting` is told why, while the store makes it wait."""
         process = await self._running()
         try:
             return await self._converse(process, job, progress, waiting)

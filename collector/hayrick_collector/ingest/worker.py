@@ -1,30 +1,26 @@
 """The ingest worker: a process of its own, so that a capture which kills the decoder kills one attempt and no more.
 
-It reads one JSON job a line on standard input and answers in JSON lines on standard output: any number of
-`{"progress": sessions}` and `{"waiting": reason}` (for a store that is slow), then `{"done": summary}`,
-`{"failed": reason, "final": whether to give up}` or `{"put_off": reason}` (the store takes nothing now, from nobody).
-Run as `python -m hayrick_collector.ingest.worker CONFIG-AS-JSON`.
+It does jobs as `serving.py` has them: its progress is told in sessions, it is waiting for a store that is slow, and
+what is done has a summary. A chunk is put off when the store takes nothing now, from nobody. Run as
+`python -m hayrick_collector.ingest.worker CONFIG-AS-JSON`.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import json
-import os
 import queue
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 import hayrick_decode
 from hayrick_collector.archive.keyring import KeyRing
 from hayrick_collector.archive.paths import finer_than_microseconds
 from hayrick_collector.archive.reader import open_file
-from hayrick_collector.config import CollectorConfig
+from hayrick_collector.ingest.serving import Say, serve
 from hayrick_collector.store import Store, open_store
 from hayrick_common.chunk import RECORDS
 from hayrick_common.clock import epoch_ms
@@ -32,24 +28,11 @@ from hayrick_common.errors import StoreAwayError
 
 BATCH_SESSIONS = 4096
 _AHEAD = 1  # decoded batches that may wait while the store writes the one before
-_PR_SET_PDEATHSIG = 1
-Say: TypeAlias = Callable[[dict[str, Any]], None]
 
 
 def main() -> int:
     """Serve jobs until standard input ends."""
-    die_with_parent()
-    answers = private_output()
-    config = CollectorConfig.from_dict(json.loads(sys.argv[1]))
-    store = open_store(config)
-
-    def say(message: dict[str, Any]) -> None:
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
-
-    for line in sys.stdin:
-        say(_attempt(store, config.archive.keys, json.loads(line), say))
-    return 0
+    return serve(lambda config: partial(_attempt, open_store(config), config.archive.keys))
 
 
 def _attempt(store: Store, keys: KeyRing | None, job: dict[str, Any], say: Say) -> dict[str, Any]:
@@ -138,19 +121,6 @@ def _taken(waiting: queue.Queue[tuple[str, Any]]) -> Iterator[Any]:
 def _drain(waiting: queue.Queue[Any]) -> None:
     while not waiting.empty():
         waiting.get_nowait()
-
-
-def die_with_parent() -> None:
-    """A killed collector leaves no worker writing behind the back of the next one."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-
-
-def private_output() -> IO[str]:
-    """Standard output for answers only: whatever a library prints goes to standard error instead."""
-    private = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return os.fdopen(private, "w", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ async def test_a_session_that_ends_the_hunting_process_costs_itself_only(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process is killed whenever it is given the connection of port 50003."""
-    asked = process.WorkerProcess.index
+    asked = process.WorkerProcess.do
 
     async def deadly(self: Any, job: dict[str, Any], progress: Any) -> Any:
         clients = [each["client"] for chunk in job["chunks"] for each in chunk["sessions"]]
@@ -130,7 +130,7 @@ async def test_a_session_that_ends_the_hunting_process_costs_itself_only(
 
     async with opened() as backend:
         await backend.add_hunt("deadly", Search(), Spec("text", "/page/"))
-        monkeypatch.setattr(process.WorkerProcess, "index", deadly)
+        monkeypatch.setattr(process.WorkerProcess, "do", deadly)
         await backend.work_on_hunt("deadly")
         hunt = await backend.hunt("deadly")
         assert (hunt["state"], hunt["found"]) == ("done", CONNECTIONS - 1)

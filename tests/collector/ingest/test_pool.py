@@ -30,7 +30,7 @@ class Worker:
     def __init__(self, errors: Errors) -> None:
         self.errors = errors
 
-    async def index(self, job: dict[str, Any], *callbacks: object) -> dict[str, Any]:
+    async def do(self, job: dict[str, Any], *callbacks: object) -> dict[str, Any]:
         await asyncio.sleep(0)
         if self.errors:
             raise self.errors.pop(0)
