@@ -65,10 +65,11 @@ async def run(config: CollectorConfig, *, announce: Any = print) -> None:
 def _about_accounts(accounts: Accounts, address: str) -> list[str]:
     """What the first start, and every other before there is an administrator, tells of logging in."""
     api = accounts.config.api
-    lines = [f"set the administrator's password at {address}/setup#{accounts.setup} (once, within a day)"]
-    if accounts.open():
-        lines.append("until then whoever reaches this address of loopback is its administrator")
-    lines = lines if accounts.setup else []
+    lines = []
+    if accounts.setup:
+        lines.append(f"set the administrator's password at {address}/setup#{accounts.setup} (once, within a day)")
+        if accounts.open():
+            lines.append("until then whoever reaches this address of loopback is its administrator")
     if not (api.loopback or api.secure):
         lines.append("passwords and packets cross the network in clear: set api.certificate and api.key")
     return lines

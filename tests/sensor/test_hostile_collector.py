@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import pytest
 import zmq
+from tests.collector.landing.hostile import changed
 from tests.system.collector_process import wait_until
 from tests.system.flow_sensor import FlowSensor
 
@@ -41,10 +41,7 @@ class Evil:
         self._route = b""
 
     def say(self, message: wire.Message, **changes: Any) -> None:
-        frames = wire.encode(message)
-        if changes:
-            frames[0] = msgpack.packb({**msgpack.unpackb(frames[0]), **changes})
-        self.raw(*frames)
+        self.raw(*changed(message, **changes))
 
     def raw(self, *frames: bytes) -> None:
         self.socket.send_multipart([self._route, *frames])

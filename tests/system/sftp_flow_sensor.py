@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
 from tests.collector.landing.sshd import Sshd
@@ -21,10 +20,4 @@ class SftpFlowSensor(FlowSensor):
         drop = data / "drop" / self.name
         drop.mkdir(parents=True)
         super().aim(data, running)
-        text = self.config.read_text()
-        begin, end = text.index("[collector]"), text.index("[[streams]]")
-        self.config.write_text(
-            f'{text[:begin]}[collector]\ntransport = "sftp"\n'
-            f'address = "sftp://{getpass.getuser()}@127.0.0.1:{self.sshd.port}{drop}"\n'
-            f'key_file = "{self.sshd.root / "client"}"\nknown_hosts = "{self.sshd.known_hosts}"\n{text[end:]}'
-        )
+        self.sshd.aim(self.config, drop)

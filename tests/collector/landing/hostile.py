@@ -31,10 +31,7 @@ class Evil:
 
     def say(self, message: wire.Message, **changes: Any) -> None:
         """A message, with keys of its header changed to what no honest sensor would write."""
-        frames = wire.encode(message)
-        if changes:
-            frames[0] = msgpack.packb({**msgpack.unpackb(frames[0]), **changes})
-        self.raw(*frames)
+        self.raw(*changed(message, **changes))
 
     def raw(self, *frames: bytes) -> bool:
         """Any frames; False when the socket does not take them in time."""
@@ -64,6 +61,12 @@ class Evil:
 
     def close(self) -> None:
         self.socket.close(0)
+
+
+def changed(message: wire.Message, **changes: Any) -> list[bytes]:
+    """A message's frames, with keys of its header changed."""
+    head, *body = wire.encode(message)
+    return [msgpack.packb({**msgpack.unpackb(head), **changes}), *body] if changes else [head, *body]
 
 
 def offer(**values: Any) -> wire.Offer:

@@ -77,6 +77,16 @@ class Sshd:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def aim(self, config: Path, drop: Path) -> None:
+        """Have the sensor of these settings deliver into `drop` through this sshd."""
+        old = config.read_text()
+        begin, end = old.index("[collector]"), old.index("[[streams]]")
+        config.write_text(
+            f'{old[:begin]}[collector]\ntransport = "sftp"\n'
+            f'address = "sftp://{getpass.getuser()}@127.0.0.1:{self.port}{drop}"\n'
+            f'key_file = "{self.root / "client"}"\nknown_hosts = "{self.known_hosts}"\n{old[end:]}'
+        )
+
     def close(self) -> None:
         self.cut()
         self.process.kill()
@@ -92,13 +102,7 @@ class SftpFleet(Fleet):
         self.sshd = Sshd(root / "sshd")
         self.drop = self.data / "drop" / "s1"
         self.drop.mkdir(parents=True)
-        old = self.config.read_text()
-        begin, end = old.index("[collector]"), old.index("[[streams]]")
-        self.config.write_text(
-            f'{old[:begin]}[collector]\ntransport = "sftp"\n'
-            f'address = "sftp://{getpass.getuser()}@127.0.0.1:{self.sshd.port}{self.drop}"\n'
-            f'key_file = "{self.sshd.root / "client"}"\nknown_hosts = "{self.sshd.known_hosts}"\n{old[end:]}'
-        )
+        self.sshd.aim(self.config, self.drop)
 
     def parts(self) -> int:
         """Bytes of chunks that are half delivered."""
