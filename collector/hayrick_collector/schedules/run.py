@@ -11,12 +11,12 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hayrick_collector.archive import export as exporting
 from hayrick_collector.backend import Search
 from hayrick_collector.catalog import Catalog
+from hayrick_collector.dataout import lines, stream
 from hayrick_collector.desk.people import Person
 from hayrick_collector.desk.schedules import OVERLAP_SECONDS, Indexing, Schedule, Schedules
 from hayrick_collector.expression import Match, Term, conjunction
@@ -25,14 +25,13 @@ from hayrick_collector.schedules.action import Action
 from hayrick_collector.store import Query
 from hayrick_collector.store.questions import known
 from hayrick_common.errors import HayrickError
-from hayrick_common.files import commit_rename, make_folder, part_path
+from hayrick_common.files import commit_rename, make_folder, part_path, remove
 
 if TYPE_CHECKING:
     from hayrick_collector.direct import DirectBackend
 
 CHUNKS = 200  # of a batch
 TOLD = 100  # sessions that a message tells one by one
-PAGE = 1_000
 _TOLD_FIELDS = (
     "id", "firstPacket", "lastPacket", "source", "destination", "network.packets", "network.bytes", "protocol", "node",
     "chunk", "tags",
@@ -100,12 +99,12 @@ class _Run:
         search = Search(schedule.expression, zone=schedule.zone, person=Person(**schedule.person))
         asked = await self._backend.query_of(search)
         chunks = Match(known(catalogue, "chunk"), tuple(Term(key) for key, _ in batch))
-        return replace(asked, expression=conjunction([asked.node, chunks]), limit=PAGE)
+        return replace(asked, expression=conjunction([asked.node, chunks]))
 
     async def _export(self, query: Query, delivery: str) -> None:
         folder = self._backend.config.exports / self._schedule.name
         final = folder / f"{self._schedule.name}-{delivery}.{self._action.export}"
-        pieces = self._lines(query) if self._action.export == "ndjson" else self._packets(query)
+        pieces = self._sessions(query) if self._action.export == "ndjson" else self._packets(query)
         hidden = part_path(final)
         await asyncio.to_thread(make_folder, folder)
         try:
@@ -114,16 +113,10 @@ class _Run:
                     await asyncio.to_thread(file.write, piece)
             await asyncio.to_thread(commit_rename, hidden, final)
         finally:
-            await asyncio.to_thread(_remove, hidden)
+            await asyncio.to_thread(remove, hidden)
 
-    async def _lines(self, query: Query) -> AsyncIterator[bytes]:
-        cursor = None
-        while True:
-            page = await self._backend.store.find(replace(query, cursor=cursor, total=False))
-            yield b"".join(json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in page.items)
-            cursor = page.cursor
-            if cursor is None:
-                return
+    def _sessions(self, query: Query) -> AsyncIterator[bytes]:
+        return lines.ndjson(stream.documents(self._backend.store, self._backend.catalogue, query))
 
     async def _packets(self, query: Query) -> AsyncIterator[bytes]:
         backend = self._backend
@@ -167,7 +160,3 @@ def first(chunks: Iterator[Indexing], done: set[Indexing]) -> list[Indexing]:
 
 def _delivery(number: int, batch: Sequence[Indexing]) -> str:
     return hashlib.sha256(json.dumps([number, list(batch)]).encode()).hexdigest()[:16]
-
-
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
