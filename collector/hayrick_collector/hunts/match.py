@@ -1,7 +1,7 @@
 """Patterns over bytes. Each is linear in what it searches, whatever a user writes, or has a clock (YARA).
 
-A matcher is asked for the labels that some bytes earn: `match` for text, hex and regexes, the names of the rules for
-YARA. Nothing here is done inside the collector itself: `worker.py` is a process of its own.
+A matcher is asked for the labels that some bytes earn: the names of the rules for YARA, one that is no rule's name for
+text, hex and regexes. Nothing here is done inside the collector itself: `worker.py` is a process of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re2
 from hayrick_collector.hunts.spec import Spec
 from hayrick_common.errors import UsageError
 
-FOUND = ("match",)
+FOUND = ("",)
 REGEX_MEMORY = 16 << 20  # bytes RE2 may take for one pattern and its states
 YARA_SECONDS = 10.0  # for one session's side
 Matcher: TypeAlias = Callable[[bytes], tuple[str, ...]]

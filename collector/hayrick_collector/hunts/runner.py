@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hayrick_collector.backend import Search
@@ -137,7 +138,7 @@ class _Run:
         """True when every session was searched, False when the hunt is to stop."""
         if self._hunt.total is None:
             everything = await self._query(None, ())
-            total = await self._patiently(lambda: self._backend.store.count(everything))
+            total = await self._patiently(partial(self._backend.store.count, everything))
             await asyncio.to_thread(self._hunts.counted, self._hunt.id, total)
         while page := await self._page():
             for sessions in _steps(page):
@@ -147,7 +148,7 @@ class _Run:
 
     async def _page(self) -> list[dict[str, Any]]:
         rest = await self._query(self._at_ms, self._at_ids)
-        page: Page = await self._patiently(lambda: self._backend.store.find(rest))
+        page: Page = await self._patiently(partial(self._backend.store.find, rest))
         return page.items
 
     async def _search(self, sessions: Sequence[dict[str, Any]]) -> bool:
@@ -173,9 +174,7 @@ class _Run:
             return [each async for each in self._backend.store.positions_of(ids)]
 
         found = await self._patiently(positions)
-        where = await places(
-            self._backend.config, self._backend.catalog, self._backend.fetcher, found, clients
-        )  # fmt: skip
+        where = await places(self._backend.config, self._backend.catalog, self._backend.fetcher, found, clients)
         step = Step(unread=where.unread)
         if where.chunks:
             await self._ask(where.chunks, step)
@@ -205,11 +204,11 @@ class _Run:
     async def _mark(self, found: dict[str, tuple[str, ...]]) -> None:
         tags: dict[tuple[str, ...], list[str]] = {}
         for identity, labels in found.items():
-            rules = tuple(f"yara:{label}"[:100] for label in labels if label != "match")
+            rules = tuple(f"yara:{label}"[:100] for label in labels if label)
             tags.setdefault(rules, []).append(identity)
         for rules, ids in tags.items():
             query = Query(expression=self._field("id", *ids))
-            await self._patiently(lambda query=query, rules=rules: self._tag(query, rules))  # type: ignore[misc]
+            await self._patiently(partial(self._tag, query, rules))
 
     async def _tag(self, query: Query, rules: tuple[str, ...]) -> int:
         return await self._backend.store.tag(query, [f"hunt:{self._hunt.name}", *rules])

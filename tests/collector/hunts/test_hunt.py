@@ -18,7 +18,11 @@ from hayrick_collector.hunts.spec import Spec
 from hayrick_collector.ingest import process
 from hayrick_common.errors import UsageError
 
-YARA = 'rule page { strings: $a = "/page/7" condition: $a } rule ok { strings: $b = "200 OK" condition: $b }'
+YARA = """
+rule page { strings: $a = "/page/7" condition: $a }
+rule match { condition: page }
+rule ok { strings: $b = "200 OK" condition: $b }
+"""
 
 
 async def _hunted(backend: DirectBackend, name: str, spec: Spec, expression: str = "") -> dict[str, Any]:
@@ -49,6 +53,7 @@ async def test_each_kind_finds_what_it_says(opened: Opened) -> None:
             assert pages == found, name
             assert hunt["found"] == len(found)
         assert await tagged(backend, "yara:page") == ["www.example/page/7"]
+        assert await tagged(backend, "yara:match") == ["www.example/page/7"]
         assert len(await tagged(backend, "yara:ok")) == CONNECTIONS
 
 
