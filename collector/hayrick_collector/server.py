@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -28,10 +28,12 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_collector.direct import DirectBackend
 from hayrick_collector.hunts.runner import HuntRunner
 from hayrick_collector.ingest.imports import remove_leftovers
+from hayrick_common import notify
 from hayrick_common.errors import ConfigError, HayrickError
 
 LOG = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 10
+_TELL_SECONDS = 20
 
 
 async def run(config: CollectorConfig, *, announce: Any = print) -> None:
@@ -54,10 +56,11 @@ async def run(config: CollectorConfig, *, announce: Any = print) -> None:
         app = create_app(backend)
         address = await stack.enter_async_context(_serving(config, app))
         stack.enter_context(jobs.scheduled(config, backend))
-        await stack.enter_async_context(_hunting(backend))
+        await stack.enter_async_context(_beside(HuntRunner(backend).serve()))
         page = f"page and API at {address}"
         for line in (*arrivals.addresses(), page, *_about_accounts(app.state.accounts, config.api.url or address)):
             announce(f"hayrick collector: {line}", flush=True)
+        await stack.enter_async_context(_beside(_tell_systemd()))
         await _until(stop, arrivals.tasks)
         announce("hayrick collector: stopping", flush=True)
 
@@ -76,15 +79,22 @@ def _about_accounts(accounts: Accounts, address: str) -> list[str]:
 
 
 @asynccontextmanager
-async def _hunting(backend: DirectBackend) -> AsyncIterator[None]:
-    """Run hunts while the block does; what was in hand is searched again at the next start."""
-    task = asyncio.create_task(HuntRunner(backend).serve())
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have it done while the block runs; what was in hand is taken up again at the next start."""
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def _tell_systemd() -> None:
+    """Again and again that the loop turns, for as long as it does."""
+    while True:
+        notify.tell("READY=1\nWATCHDOG=1")
+        await asyncio.sleep(_TELL_SECONDS)
 
 
 async def _until(stop: asyncio.Event, arriving: set[asyncio.Task[None]]) -> None:

@@ -16,12 +16,12 @@ from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from hayrick_common import __version__, wire
+from hayrick_common import __version__, notify, wire
 from hayrick_common.chunk import RECORDS
 from hayrick_common.clock import epoch_ms, steady_ms
 from hayrick_common.closed_files import ClosedFiles, stamp_of
 from hayrick_common.files import remove
-from hayrick_sensor import notify, pieces, tcpdump
+from hayrick_sensor import pieces, tcpdump
 from hayrick_sensor import shipper_events as ship
 from hayrick_sensor import spool_events as spool
 from hayrick_sensor.capture import Capture

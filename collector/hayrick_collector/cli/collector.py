@@ -1,4 +1,4 @@
-"""`hayrick collector run|init|drop`: the service itself, and its first settings."""
+"""`hayrick collector run|init|drop`: the service itself, and what it needs first."""
 
 from __future__ import annotations
 
@@ -10,39 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hayrick_collector.cli import drop
-from hayrick_common.errors import ConfigError, UsageError
-
-_SETTINGS = """\
-# Settings of a Hayrick collector; every one has this default.
-data = "{data}"
-node = "case"
-
-[api]
-listen = "127.0.0.1:8005"     # the page and the API; anything but loopback needs a token
-# token = ""                  # openssl rand -hex 24
-# hosts = []                  # further names of this machine, when listening on loopback behind a proxy
-
-[landing]
-listen = "tcp://127.0.0.1:8006"   # where sensors dial; tcp://0.0.0.0:8006 for those on other machines
-inbox = true                      # take PCAPs dropped into the data folder's inbox/
-
-[archive]
-compression = 1               # zstd level of what arrives uncompressed; 0: none
-# key_file = ""               # encrypt stored packets: see `hayrick archive rotate-key`
-
-[ingest]
-# workers = 2
-attempts = 3
-stall_seconds = 300
-keep_free_mb = 512
-
-[store]
-kind = "duckdb"
-
-[retention]
-days = 0                      # 0 keeps everything
-"""
+from hayrick_collector.cli import drop, init
+from hayrick_common.errors import UsageError
 
 
 def add_parser(subparsers: Any) -> None:
@@ -56,13 +25,7 @@ def add_parser(subparsers: Any) -> None:
     run_parser.add_argument("--landing", metavar="ENDPOINT", help="the sensors' address, such as tcp://0.0.0.0:8006")
     _add_common(run_parser)
     run_parser.set_defaults(run=run)
-    init_parser = commands.add_parser(
-        "init",
-        help="make the data folder, keys and a settings file",
-        description="Make the data folder, the collector's keys and, with --config, a settings file to edit.",
-    )
-    _add_common(init_parser)
-    init_parser.set_defaults(run=init)
+    init.add_parser(commands)
     drop.add_parser(commands)
 
 
@@ -87,37 +50,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def init(args: argparse.Namespace) -> int:
-    """Make what is missing; what is there stays as it is."""
-    from hayrick_collector.arrivals import collector_keys
-    from hayrick_collector.config import load_config
-
-    written = args.config is not None and not args.config.exists()
-    if written:
-        _write_settings(args.config, args.data)
-    config = load_config(args.config, data=args.data)
-    config.folder.create()
-    (config.folder.keys / "sensors").mkdir(exist_ok=True)
-    keys = collector_keys(config)
-    print(f"data folder   {config.data}")
-    print(f"public key    {keys.public}   (for sensors: {config.folder.keys / 'collector.public'})")
-    print(f"allow-list    {config.folder.keys / 'sensors'}   (put each sensor's NAME.public here)")
-    if args.config is not None:
-        print(f"settings      {args.config}" + ("" if written else "   (was there already, not changed)"))
-    return 0
-
-
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the data folder")
-
-
-def _write_settings(path: Path, data: Path | None) -> None:
-    from hayrick_collector.archive.paths import default_data
-    from hayrick_common.files import make_folder, write_file
-
-    folder = str((data or default_data()).absolute())
-    if '"' in folder or "\\" in folder:
-        raise ConfigError(f"{folder}: choose a data folder without quotes and backslashes in its name")
-    make_folder(path.parent.absolute())
-    write_file(path, _SETTINGS.format(data=folder).encode(), 0o640)
