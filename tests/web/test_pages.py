@@ -15,6 +15,11 @@ from tests.system.collector_process import Running, collector
 from tests.web.conftest import SECONDS
 from tests.web.traffic import TEXT
 
+AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+RULES = """async (rules) => {
+  const { violations } = await axe.run(rules ? { runOnly: rules } : {});
+  return violations.map((each) => [each.id, each.nodes[0].html]);
+}"""
 PASSWORD = "a long enough password"
 SHARE = """async (expression) => {
   const headers = { "Content-Type": "application/json" };
@@ -52,10 +57,10 @@ def test_a_session_is_read_down_to_its_bytes(page: Page, session: str) -> None:
     expect(page.get_by_role("region", name="http", exact=True)).to_contain_text("www.example")
 
     page.get_by_role("tab", name="Conversation").click()
-    expect(page.get_by_role("region", name="Client").first).to_contain_text("GET ")
-    expect(page.get_by_role("region", name="Server").first).to_contain_text("HTTP/1.1 200")
+    expect(page.get_by_role("article", name="Client").first).to_contain_text("GET ")
+    expect(page.get_by_role("article", name="Server").first).to_contain_text("HTTP/1.1 200")
     page.get_by_label("hex").check()
-    expect(page.get_by_role("region", name="Client").first).to_contain_text("000000  47 45 54 20")
+    expect(page.get_by_role("article", name="Client").first).to_contain_text("000000  47 45 54 20")
 
     page.get_by_role("tab", name="Packets").click()
     page.get_by_role("row").nth(1).get_by_role("button").click()
@@ -155,3 +160,18 @@ def test_logging_in_leads_to_no_other_site(fresh: Page, log: Path) -> None:
         log_in(fresh)
         expect(fresh.get_by_role("navigation", name="Pages")).to_be_visible()
         assert urlsplit(fresh.url)[1:3] == (ours, "/sessions")
+
+
+def test_no_page_shuts_anybody_out(page: Page, session: str) -> None:
+    """By the rules of axe; in the dark, by those about colours."""
+    found = {}
+    shown = ("", "?show=conversation", "?show=packets", "?show=files")
+    for address in ("/sessions", *(session + each for each in shown), "/explore", "/upload", "/statistics", "/api"):
+        page.emulate_media(color_scheme="light")
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        page.evaluate(AXE.read_text("utf-8"))
+        found[address] = page.evaluate(RULES, None)
+        page.emulate_media(color_scheme="dark")
+        found[f"{address} (dark)"] = page.evaluate(RULES, ["color-contrast", "link-in-text-block"])
+    assert {address: each for address, each in found.items() if each} == {}
