@@ -65,7 +65,8 @@ class Agent:
         self.clock: ship.Clock | None = None
         self.spool = self._make_spool()
         self.records = self._make_records()
-        limits = Limits(heartbeat_ms=settings.heartbeat_seconds * 1000)
+        sftp = settings.collector.transport == "sftp"  # there a receipt is found by looking for it, now and then
+        limits = Limits(heartbeat_ms=settings.heartbeat_seconds * 1000, in_flight=8 if sftp else 4)
         self.shipper = Shipper(settings.name, __version__, secrets.token_hex(8), limits=limits)
         self.link = open_link(settings)
         self.payloads = Payloads(self.spool, self.shipper, self.records, self.layout, self._unreadable_soon)

@@ -99,7 +99,7 @@ class Courier:
 
     window_blocks: int = 4
     block_bytes: int = wire.BODY_MAX_BYTES
-    receipts_ms: int = 2_000
+    receipts_ms: tuple[int, int] = (250, 2_000)
     receipts_at_once: int = 32
     offers: dict[str, Manifest] = field(default_factory=dict)
     awaited: dict[str, str] = field(default_factory=dict)
@@ -108,6 +108,7 @@ class Courier:
     beat: wire.Heartbeat | None = None
     transfer: Transfer | None = None
     looked_ms: int = 0
+    wait_ms: int = 0
     newest: bool = False
 
     # --- what the shipper says ------------------------------------------------------------------------------------
@@ -138,18 +139,22 @@ class Courier:
             return Forget(self.refused[0])
         if self.beat is not None:
             return Report(self.beat)
-        if not self.asking and self.awaited and now_ms - self.looked_ms >= self.receipts_ms:
+        if not self.asking and self.awaited and now_ms - self.looked_ms >= self.wait_ms:
             self._turn_to_receipts()
         if self.asking:
             return ReadReceipt(self.asking[0])
         if self.transfer is not None:
             return self._forward(self.transfer)
-        return Look(self._choice()) if self.offers else Rest(self.receipts_ms)
+        if self.offers:
+            return Look(self._choice())
+        return Rest(self.wait_ms if self.awaited else self.receipts_ms[1])
 
     def _turn_to_receipts(self) -> None:
-        self.asking = list(self.awaited)[: self.receipts_at_once]
+        """Ask for those that have not even landed first: until then they take a place among those in flight."""
+        self.asking = sorted(self.awaited, key=lambda key: bool(self.awaited[key]))[: self.receipts_at_once]
         for key in self.asking:
             self.awaited[key] = self.awaited.pop(key)
+        self.wait_ms = min(max(2 * self.wait_ms, self.receipts_ms[0]), self.receipts_ms[1])  # until there is news
 
     def _forward(self, transfer: Transfer) -> Step:
         manifest = transfer.manifest
@@ -182,6 +187,7 @@ class Courier:
         self.looked_ms = now_ms  # after them: where round trips are slow, chunks still have their turn
         if answer is None or answer.state == self.awaited.get(step.key):
             return []
+        self.wait_ms = self.receipts_ms[0]
         return self._tell(answer)
 
     def _forgot(self, step: Forget, answer: None, now_ms: int) -> list[wire.Message]:
@@ -225,7 +231,7 @@ class Courier:
 
     def _committed(self, step: Commit, answer: None, now_ms: int) -> list[wire.Message]:
         self.awaited[step.manifest.key] = ""
-        self.transfer = None
+        self.transfer, self.wait_ms = None, self.receipts_ms[0]
         return []
 
     def _discarded(self, step: Discard, answer: None, now_ms: int) -> list[wire.Message]:

@@ -15,7 +15,7 @@ from posixpath import join
 from typing import Any
 
 import paramiko
-from paramiko.sftp import CMD_EXTENDED, CMD_STATUS, CMD_WRITE, int64
+from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY, CMD_STATUS, CMD_WRITE, int64
 
 from hayrick_common import dropped
 from hayrick_common.chunk import Manifest
@@ -24,8 +24,9 @@ from hayrick_common.files import PART_SUFFIX
 from hayrick_sensor.config import Place
 
 DEADLINE_SECONDS = 20.0
-WRITE_BYTES = 32_000
-UNANSWERED_WRITES = 128
+WRITE_BYTES = 32_000  # what every server takes at once; OpenSSH's says that it takes more
+WRITE_MOST = 128 << 10  # larger ones are copied more often on their way into packets than they save
+UNANSWERED_BYTES = 4 << 20
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
 
 
@@ -118,6 +119,7 @@ class Session:
             self._client = self._ssh.open_sftp()
             self._client.get_channel().settimeout(DEADLINE_SECONDS)
             self._client.stat(self._root)
+            self._write_bytes = self._limit()
         except BaseException:
             self._ssh.close()
             raise
@@ -169,9 +171,9 @@ class Session:
             else:
                 upload.file.truncate(offset)
                 upload.there = offset
-        for start in range(0, len(body), WRITE_BYTES):
-            upload.acks.settle(UNANSWERED_WRITES)
-            piece = body[start : start + WRITE_BYTES]
+        for start in range(0, len(body), self._write_bytes):
+            upload.acks.settle(UNANSWERED_BYTES // self._write_bytes)
+            piece = body[start : start + self._write_bytes]
             where = int64(offset + start)
             self._client._async_request(upload.acks, CMD_WRITE, upload.file.handle, where, piece)  # noqa: SLF001
             upload.acks.waiting += 1
@@ -229,6 +231,17 @@ class Session:
             file.flush()
             self._sync(file)
         self._client.posix_rename(self._hidden(name), join(self._root, name))
+
+    def _limit(self) -> int:
+        """How much may be written at once: fewer, larger writes have fewer answers to wait for and to decrypt."""
+        try:
+            kind, answer = self._client._request(CMD_EXTENDED, "limits@openssh.com")  # noqa: SLF001
+        except OSError:
+            return WRITE_BYTES
+        if kind != CMD_EXTENDED_REPLY:
+            return WRITE_BYTES
+        _packet, _read, write = (answer.get_int64() for _ in range(3))
+        return min(max(int(write), WRITE_BYTES), WRITE_MOST)
 
     def _sync(self, file: Any) -> None:
         try:

@@ -22,7 +22,16 @@ from hayrick_sensor import shipper_events as ev
 from hayrick_sensor.shipper import Limits, Shipper
 
 BLOCK = 4
+AT_ONCE = 2
 LIMITS = Limits(refused_ms=20_000)
+SERVER_AHEAD_MS = 7
+SIZES = [0, 2 * BLOCK + 1, 5 * BLOCK, 6 * BLOCK - 1]
+TAKEN = ["well", "before its receipt", "before it is removed"]
+MEANWHILE = ["nothing", "nothing", "given up", "beat", "offered again"]
+
+
+def new_courier() -> co.Courier:
+    return co.Courier(window_blocks=2, block_bytes=BLOCK, receipts_at_once=AT_ONCE)
 
 
 def frame(body: bytes) -> bytes:
@@ -80,21 +89,98 @@ class Folder:
         self.chunks[key] = self.hidden.pop(key)[: self.at]
 
 
+class Watcher:
+    """Holds each step of one courier against those before it. `gone` has what the sensor gave up while it was asked."""
+
+    def __init__(self) -> None:
+        self.gone: set[str] = set()
+        self.told: dict[str, str] = {}
+        self.turn = ""
+        self.rounds: dict[str, int] = {}
+        self.connection()
+
+    def connection(self) -> None:
+        self.read: tuple[int, set[str]] = 0, set()
+        self.last: co.Step | None = None
+
+    def taken(self, step: co.Step, courier: co.Courier, now_ms: int) -> None:
+        """A step is to be done."""
+        key = step.key if isinstance(step, co.Place) else getattr(getattr(step, "manifest", None), "key", "")
+        if isinstance(step, (co.Look, co.Begin, co.Place, co.Commit)):
+            assert key not in self.gone, "nothing is done any more for what is given up"
+        if courier.refused:
+            assert isinstance(step, co.Forget), "a refusal does not wait"
+        if isinstance(step, (co.Discard, co.Forget)):
+            assert self.last != step
+            assert isinstance(step, co.Forget) or key in self.gone
+        elif isinstance(step, co.Rest):
+            assert not courier.awaited or now_ms - courier.looked_ms < courier.receipts_ms[1]
+        elif isinstance(step, co.Look):
+            self._turns(step, courier)
+        elif isinstance(step, co.ReadReceipt):
+            self._reads(step.key, courier, now_ms)
+        self.last = step
+
+    def _turns(self, step: co.Look, courier: co.Courier) -> None:
+        """Of those that wait, the first has its turn and the newest has, one after the other."""
+        oldest, newest = next(iter(courier.offers)), max(courier.offers, key=lambda key: key_order(courier, key))
+        assert step.manifest.key in (oldest, newest)
+        turn = "" if oldest == newest else "newest" if step.manifest.key == newest else "oldest"
+        assert not turn or turn != self.turn
+        self.turn = turn or {"oldest": "newest", "newest": "oldest"}.get(self.turn, "")
+
+    def _reads(self, key: str, courier: co.Courier, now_ms: int) -> None:
+        """No receipt twice at one time, few at once, and none of a chunk that has not landed kept waiting by others."""
+        assert len(courier.asking) <= AT_ONCE
+        read = self.read[1] if self.read[0] == now_ms else set()
+        assert key not in read
+        self.read = now_ms, {*read, key}
+        if not isinstance(self.last, co.ReadReceipt):
+            for each, state in courier.awaited.items():
+                self.rounds[each] = 0 if state or each in courier.asking else self.rounds.get(each, 0) + 1
+                assert self.rounds[each] <= 9 // AT_ONCE + 1
+
+    def done(self, step: co.Step, answer: Any, messages: list[wire.Message], courier: co.Courier) -> None:
+        """A step is done, and this is said of it."""
+        if isinstance(step, co.Report):
+            assert messages == [wire.Pulse(answer, step.beat.sent_ms)]
+            assert courier.beat is None or courier.beat is not step.beat
+        elif isinstance(step, co.Commit):
+            self.told.pop(step.manifest.key, None)
+            assert step.manifest.key in courier.awaited
+        elif isinstance(step, co.Look) and answer is True:
+            assert step.manifest.key in courier.awaited
+        elif isinstance(step, co.Forget):
+            assert messages == [wire.Refused(step.receipt.code, step.receipt.reason, step.receipt.key)]
+        for message in messages:
+            if isinstance(message, wire.Receipt):
+                assert isinstance(step, co.Look) or self.told.get(message.key) != message.state, "told twice"
+                self.told[message.key] = message.state
+                assert (message.key in courier.awaited) == (message.state == wire.LANDED)
+
+
+def key_order(courier: co.Courier, key: str) -> tuple[int, int]:
+    manifest = courier.offers[key]
+    return manifest.closed_ms, manifest.chunk.sequence
+
+
 class Shipping(RuleBasedStateMachine):
-    """One sensor; its chunks are random bytes of 0 to 23."""
+    """One sensor; what a chunk holds follows from its number and size. `Watcher` looks at each step that is taken."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 1_000
         self.shipper = Shipper("s1", "test", "boot", limits=LIMITS)
-        self.courier = co.Courier(window_blocks=2, block_bytes=BLOCK)
+        self.courier = new_courier()
         self.folder = Folder()
+        self.watcher = Watcher()
         self.bodies: dict[str, bytes] = {}
         self.blocks: dict[tuple[str, int], bytes] = {}
         self.archive: dict[str, int] = {}
         self.indexed: set[str] = set()
         self.withdrawn: set[str] = set()
         self.connected = False
+        self.beats = 0
 
     # --- what the sensor does -------------------------------------------------------------------------------------
 
@@ -122,6 +208,7 @@ class Shipping(RuleBasedStateMachine):
         elif isinstance(message, wire.Offer):
             self.courier.offered(message.manifest("s1"))
         elif isinstance(message, wire.Gone):
+            self.watcher.gone.add(message.key)
             self.courier.gone(message.key)
 
     def carry_out(self, step: co.Step) -> Any:
@@ -129,7 +216,7 @@ class Shipping(RuleBasedStateMachine):
         if not folder.there and not isinstance(step, co.Rest):
             raise OSError("no such folder")
         if isinstance(step, co.Report):
-            return self.now
+            return self.now + SERVER_AHEAD_MS
         if isinstance(step, co.ReadReceipt):
             return folder.receipts.get(step.key)
         if isinstance(step, co.Forget):
@@ -139,6 +226,7 @@ class Shipping(RuleBasedStateMachine):
         elif isinstance(step, co.Begin):
             folder.begin(step.manifest.key)
         elif isinstance(step, co.Place):
+            assert step.offset + step.length <= len(self.bodies[step.key])
             folder.place(step.key, frame(self.blocks.pop((step.key, step.offset))))
             return True
         elif isinstance(step, co.Commit):
@@ -147,18 +235,49 @@ class Shipping(RuleBasedStateMachine):
             folder.hidden.pop(step.manifest.key, None)
         return None
 
-    @rule(times=st.integers(1, 12))
+    @rule(times=st.integers(1, 5), meanwhile=st.sampled_from(MEANWHILE))
     @precondition(lambda self: self.connected)
-    def go_on(self, times: int) -> None:
-        for _ in range(times):
-            step = self.courier.next(self.now)
+    def go_on(self, times: int, meanwhile: str = "nothing") -> None:
+        """Some steps; the last is under way while something else happens."""
+        self.now += 300
+        for left in reversed(range(times)):
+            step, beat = self.courier.next(self.now), self.beats
+            assert self.courier.next(self.now) == step, "asked twice, it is the same step"
+            self.watcher.taken(step, self.courier, self.now)
             try:
                 answer = self.carry_out(step)
             except OSError:
                 return self.cut()
-            for message in self.courier.done(step, answer, self.now):
+            if not left:
+                answer = self.happens(meanwhile, step, answer)
+            if not self.connected:
+                return None
+            messages = self.courier.done(step, answer, self.now)
+            self.watcher.done(step, answer, messages, self.courier)
+            assert beat == self.beats or self.courier.beat, "a report that came while another went is not lost"
+            for message in messages:
+                if isinstance(message, wire.Refused):
+                    assert message.key not in self.folder.receipts, "a refusal is told once it is off the server"
                 self.step(ev.Got(message))
         return None
+
+    @rule(times=st.integers(6, 20))
+    @precondition(lambda self: self.connected)
+    def go_far(self, times: int) -> None:
+        self.go_on(times)
+
+    def happens(self, meanwhile: str, step: co.Step, answer: Any) -> Any:
+        """While the step was under way."""
+        if meanwhile == "beat":
+            self.beats += 1
+            self.courier.beat = wire.Heartbeat(self.now, {"number": self.beats})
+        key = getattr(step, "key", "") or (step.manifest.key if isinstance(step, (co.Look, co.Begin)) else "")
+        if meanwhile == "offered again" and key in self.shipper.flying:
+            self.courier.offered(self.shipper.manifests[key])
+        if meanwhile == "given up" and key in self.shipper.flying:
+            self.give_up(key)
+            return False if isinstance(step, co.Place) else answer
+        return answer
 
     @rule()
     @precondition(lambda self: self.connected)
@@ -167,25 +286,42 @@ class Shipping(RuleBasedStateMachine):
             self.carry_out(self.courier.next(self.now))
         self.cut()
 
-    @rule(body=st.binary(max_size=23))
-    @precondition(lambda self: len(self.bodies) < 6)
-    def chunk_closes(self, body: bytes) -> None:
-        chunk = ChunkId("s1", "a", len(self.bodies) + 1, hashlib.sha256(body).hexdigest())
-        self.bodies[chunk.key] = body
-        self.step(ev.Added(Manifest(chunk, len(body), closed_ms=self.now)))
+    @rule(sizes=st.lists(st.sampled_from(SIZES), min_size=1, max_size=3))
+    @precondition(lambda self: len(self.bodies) < 9)
+    def chunks_close(self, sizes: list[int]) -> None:
+        for size in sizes:
+            number = len(self.bodies) + 1
+            body = bytes((number * 31 + each) % 251 for each in range(size - 1)) + bytes([number] if size else [])
+            chunk = ChunkId("s1", "a", number, hashlib.sha256(body).hexdigest())
+            self.bodies[chunk.key] = body
+            self.step(ev.Added(Manifest(chunk, len(body), closed_ms=self.now)))
+
+    def give_up(self, key: str) -> None:
+        self.withdrawn.add(key)
+        self.step(ev.Withdrawn(key))
 
     @rule(data=st.data())
     @precondition(lambda self: self.shipper.manifests)
     def chunk_is_given_up(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(sorted(self.shipper.manifests)))
-        self.withdrawn.add(key)
-        self.step(ev.Withdrawn(key))
+        self.give_up(data.draw(st.sampled_from(sorted(self.shipper.manifests))))
+
+    @rule()
+    @precondition(lambda self: self.courier.transfer)
+    def chunk_on_its_way_is_given_up(self) -> None:
+        assert self.courier.transfer
+        if self.courier.transfer.manifest.key in self.shipper.manifests:
+            self.give_up(self.courier.transfer.manifest.key)
 
     @rule()
     @precondition(lambda self: not self.connected)
     def connect(self) -> None:
         self.connected = True
-        self.courier.lost()
+        courier, awaited = self.courier, dict(self.courier.awaited)
+        courier.lost()
+        left = [courier.offers, courier.asking, courier.refused, courier.beat, courier.transfer]
+        assert not any(left)
+        assert courier.awaited == awaited, "what lies on the server awaits its receipts still"
+        self.watcher.connection()
         self.blocks.clear()
         self.folder.opened = ""
         self.step(ev.Connected())
@@ -207,78 +343,71 @@ class Shipping(RuleBasedStateMachine):
         landed = set(self.shipper.landed)
         self.connected = False
         self.shipper = Shipper("s1", "test", "boot2", limits=LIMITS)
-        self.courier = co.Courier(window_blocks=2, block_bytes=BLOCK)
+        self.courier, self.watcher = new_courier(), Watcher()
         for key, manifest in chunks.items():
             self.step(ev.Added(manifest, key in landed))
 
     # --- what the collector does ----------------------------------------------------------------------------------
 
-    @rule(ends=st.sampled_from(["well", "before its receipt", "before it is removed"]))
-    @precondition(lambda self: self.folder.chunks)
+    @rule(does=st.sampled_from([*TAKEN, "refuses", "indexes"]))
+    def collector(self, does: str) -> None:
+        key = next(iter(self.folder.chunks), "")
+        if does == "indexes":
+            self.collector_indexes_a_chunk()
+        elif key and does == "refuses" and key not in self.archive:
+            del self.folder.chunks[key]
+            self.folder.receipts[key] = Receipt(key, "refused", code="conflict", reason="by test")
+        elif key:
+            self.collector_takes_a_chunk(does)
+
     def collector_takes_a_chunk(self, ends: str) -> None:
         key = next(iter(self.folder.chunks))
-        if unframed(self.folder.chunks[key]) != self.bodies[key]:
-            self.folder.receipts[key] = Receipt(key, "refused", code="content", reason="other bytes")
-            del self.folder.chunks[key]
-            return
-        if key not in self.archive:
-            self.archive[key] = 1
+        self.archive[key] = 1
         if ends == "before its receipt":
             return
         self.folder.receipts[key] = Receipt(key, "indexed" if key in self.indexed else "landed")
-        if ends == "well":
+        if ends != "before it is removed":
             del self.folder.chunks[key]
 
-    @rule(code=st.sampled_from(["conflict", "garbled"]))
-    @precondition(lambda self: self.folder.chunks)
-    def collector_refuses_a_chunk(self, code: str) -> None:
-        key = next(iter(self.folder.chunks))
-        del self.folder.chunks[key]
-        if key not in self.archive:
-            self.folder.receipts[key] = Receipt(key, "refused", code=code, reason="by test")
-
-    @rule()
-    @precondition(lambda self: set(self.archive) - self.indexed)
     def collector_indexes_a_chunk(self) -> None:
-        key = min(set(self.archive) - self.indexed)
-        self.indexed.add(key)
-        if self.folder.there:
-            self.folder.receipts[key] = Receipt(key, "indexed")
+        key = min(set(self.archive) - self.indexed, default="")
+        if key:
+            self.indexed.add(key)
+            if self.folder.there:
+                self.folder.receipts[key] = Receipt(key, "indexed")
 
     # --- faults ---------------------------------------------------------------------------------------------------
 
-    @rule(full=st.booleans())
-    def disk(self, full: bool) -> None:
-        self.folder.full = full
-
-    @rule()
-    @precondition(lambda self: self.folder.receipts)
-    def receipt_is_lost(self) -> None:
-        self.folder.receipts.pop(next(iter(self.folder.receipts)))
-
-    @rule()
-    def folder_is_removed(self) -> None:
-        opened = self.folder.opened
-        self.folder = Folder()
-        self.folder.there, self.folder.opened = False, opened  # a file that is open stays so, without a name
-
-    @rule()
-    @precondition(lambda self: not self.folder.there)
-    def folder_is_made_again(self) -> None:
-        self.folder.there = True
-
-    @rule(data=st.data())
-    @precondition(lambda self: self.folder.hidden and not self.connected)
-    def half_a_delivery_is_spoiled(self, data: st.DataObject) -> None:
-        key = data.draw(st.sampled_from(sorted(self.folder.hidden)))
-        self.folder.hidden[key] = data.draw(st.binary(max_size=40))
+    @rule(kind=st.sampled_from(["disk full", "room again", "receipt lost", "folder removed", "folder made", "spoiled"]))
+    def fault(self, kind: str) -> None:
+        folder = self.folder
+        if kind in ("disk full", "room again"):
+            folder.full = kind == "disk full"
+        elif kind == "receipt lost" and folder.receipts:
+            folder.receipts.pop(next(iter(folder.receipts)))
+        elif kind == "folder removed":
+            self.folder = Folder()
+            self.folder.there, self.folder.opened = False, folder.opened  # what is open stays so, without a name
+        elif kind == "folder made":
+            folder.there = True
+        elif kind == "spoiled" and not self.connected:
+            for number, key in enumerate(folder.hidden):
+                folder.hidden[key] = bytes(range(number, 40, 1 + number))
 
     # --- what must hold -------------------------------------------------------------------------------------------
 
     @invariant()
     def no_more_is_under_way_than_the_window(self) -> None:
         transfer = self.courier.transfer
-        assert transfer is None or transfer.asked - transfer.placed <= 2 * BLOCK
+        if transfer is not None:
+            assert transfer.asked - transfer.placed <= 2 * BLOCK
+            assert transfer.placed <= transfer.asked <= transfer.manifest.payload_size
+            assert (
+                not transfer.begun
+                or transfer.gone
+                or transfer.asked == min(transfer.placed + 2 * BLOCK, transfer.manifest.payload_size)
+            )
+            assert transfer.manifest.key not in self.courier.offers
 
     @invariant()
     def what_is_committed_is_whole(self) -> None:
@@ -304,6 +433,31 @@ class Shipping(RuleBasedStateMachine):
 
 
 Shipping.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=250, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestShipping = Shipping.TestCase
+
+
+def test_receipts_are_looked_for_less_and_less_until_there_is_news_and_each_has_its_turn() -> None:
+    courier = co.Courier(receipts_at_once=AT_ONCE)
+    manifests = [Manifest(ChunkId("s1", "a", number, "0" * 64), 1) for number in range(1, 6)]
+    for manifest in manifests:
+        courier.offered(manifest)
+        courier.done(co.Look(manifest), answer=True, now_ms=0)
+    now, asked, pauses = 0, list[str](), list[int]()
+    while len(pauses) < 6:
+        step = courier.next(now)
+        if isinstance(step, co.ReadReceipt):
+            asked.append(step.key)
+            courier.done(step, None, now)
+        else:
+            assert isinstance(step, co.Rest)
+            pauses.append(step.milliseconds)
+            now += step.milliseconds
+    assert pauses == [250, 500, 1000, 2000, 2000, 2000]
+    assert set(asked[:6]) == {manifest.key for manifest in manifests}
+    step = courier.next(now)
+    assert isinstance(step, co.ReadReceipt)
+    courier.done(step, Receipt(step.key, wire.LANDED), now)
+    courier.done(courier.next(now), None, now)
+    assert courier.next(now) == co.Rest(250)
