@@ -125,9 +125,12 @@ class StoreConfig:
     prefix: str = setting("hayrick_", pattern=r"[a-z0-9][a-z0-9_-]{0,60}|", about="begins the names of its indices")
     shards: int = setting(1, minimum=1, maximum=64, about="shards of each day's index")
     replicas: int = setting(1, minimum=0, maximum=8, about="copies of each shard; 0 on a cluster of one node")
-    api_key_file: str = setting("", about="file with an API key (the encoded form)")
+    rollover_gigabytes: int = setting(
+        40, minimum=0, about="size at which a day gets a further index (without copies); 0: one a day"
+    )
+    api_key_file: str = setting("", about="file with an API key (the encoded form), mode 0600")
     user: str = setting("", about="user to log on as, where there is no API key")
-    password_file: str = setting("", about="file with the user's password")
+    password_file: str = setting("", about="file with the user's password, mode 0600")
     patience_seconds: int = setting(
         90, minimum=1, about="a cluster that takes nothing for so long has a chunk put off, and indexing paused"
     )

@@ -25,7 +25,7 @@ from tests.collector.store.sessions import ALL, BARE, DAY, DNS, START, WEB, batc
 import hayrick_decode
 from hayrick_collector.expression import And, Catalogue, Not, Or, parse_expression
 from hayrick_collector.store import Query, Store
-from hayrick_collector.store.elasticsearch import Cluster, ElasticsearchStore, ElasticsearchWriter, bulk
+from hayrick_collector.store.elasticsearch import Cluster, ElasticsearchStore, ElasticsearchWriter, bulk, parts
 from hayrick_collector.store.elasticsearch.connection import connected
 from hayrick_collector.store.elasticsearch.mapping import path, properties
 from hayrick_collector.store.elasticsearch.prepare import prepare
@@ -126,7 +126,7 @@ def test_of_two_writers_of_one_chunk_at_once_the_chunk_is_whole_or_tried_again(c
     for thread in threads:
         thread.join(60)
     assert len(outcomes) == 3
-    assert all(each == 3 or "another writer" in str(each) for each in outcomes)
+    assert all(each == 3 or "another writer" in str(each) for each in outcomes), outcomes
     put(cluster, "one", batch(*ALL))
     assert ids(cluster) == sorted(each["id"] for each in ALL)
     assert stored(cluster) == 3
@@ -268,6 +268,47 @@ def test_days_that_are_old_go_as_whole_indices(cluster: Cluster) -> None:
     assert list(connected(cluster).indices.get(index=cluster.sessions)) == [cluster.day(WEB["id"])]
     assert not ask(cluster, lambda store: store.has_chunk("old"))
     assert ask(cluster, lambda store: store.has_chunk("one"))
+
+
+LATER = session("later", "two")
+
+
+def test_a_day_that_has_grown_goes_on_in_another_index_and_a_chunk_stays_where_it_was(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "FRESH_S", 0)
+    small = replace(cluster, rollover_gigabytes=1e-9)
+    put(small, "one", batch(WEB, DNS))
+    put(small, "two", batch(LATER))
+    put(small, "three", batch(session("three", "three")))
+    day = cluster.day(WEB["id"])
+    assert sorted(connected(cluster).indices.get(index=cluster.sessions)) == [day, f"{day}-001", f"{day}-002"]
+    ask(small, lambda store: store.tag(Query(expression("protocols==dns")), ["kept"]))
+    for chunk, again in (("one", (WEB, DNS)), ("two", (LATER,))):
+        put(small, chunk, batch(*again))
+    assert len(connected(cluster).indices.get(index=cluster.sessions)) == 3
+    assert stored(cluster) == 4
+    assert ids(small) == sorted([WEB["id"], DNS["id"], LATER["id"], "231114-three"])
+    assert ids(small, "tags==kept") == [DNS["id"]]
+    assert ask(small, lambda store: store.get("231114-three")) is not None
+    assert ask(small, lambda store: store.delete_chunk("two"))
+    assert stored(cluster) == 3
+
+
+def test_a_writer_that_died_before_a_day_went_on_is_replaced_where_it_wrote(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "FRESH_S", 0)
+    small = replace(cluster, rollover_gigabytes=1e-9)
+    dead = ElasticsearchWriter(small, CATALOGUE, "one")
+    dead.add(batch(WEB))
+    dead._bulk.flush()
+    put(small, "two", batch(LATER))
+    assert put(small, "one", batch(WEB, DNS)) == 2
+    assert stored(cluster) == 3
+    dead._bulk.add(dead._item(batch(WEB).ndjson().splitlines()[0]))
+    with pytest.raises(StoreError, match="another writer"):
+        dead.commit()
 
 
 def test_every_field_of_the_decoder_is_indexed_under_its_name_in_documents() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,7 @@ class Cluster:
     prefix: str = "hayrick_"
     shards: int = 1
     replicas: int = 1
+    rollover_gigabytes: float = 0
     api_key_file: str = ""
     user: str = ""
     password_file: str = ""
@@ -35,7 +37,7 @@ class Cluster:
 
     @property
     def sessions(self) -> str:
-        """Pattern of the indices with sessions, one a day."""
+        """Pattern of the indices with sessions, one or more a day."""
         return f"{self.prefix}{SESSIONS}*"
 
     @property
@@ -54,8 +56,22 @@ class Cluster:
         return _HIDDEN
 
     def day(self, session_id: str) -> str:
-        """The index of a session: its id begins with the day."""
+        """The first index of a session's day: its id begins with the day. Further ones end in `-001`..."""
         return f"{self.prefix}{SESSIONS}{session_id[:6]}"
+
+    def first_part(self, index: str) -> str:
+        """The first index of the day that this one is of."""
+        return self.called(index)[: len(self.prefix) + len(SESSIONS) + 6]
+
+    def called(self, index: str) -> str:
+        """What writers and readers call this index: one that was made anew has its old name as an alias."""
+        return self.prefix + index[index.index(SESSIONS) :]
+
+    def anew(self, index: str) -> str:
+        """The name of the index to be made in the place of this one; no pattern of readers finds it."""
+        before = re.match(r"anew(\d+)-", index[len(self.prefix) :])
+        number = int(before[1]) + 1 if before else 1
+        return f"{self.prefix}anew{number}-{self.called(index)[len(self.prefix) :]}"
 
 
 def connect(cluster: Cluster) -> AsyncElasticsearch:
@@ -77,11 +93,14 @@ def _options(cluster: Cluster) -> dict[str, Any]:
         "retry_on_status": (),
     }
     if cluster.ca_file:
+        if not all(url.startswith("https://") for url in cluster.urls):
+            raise ConfigError("store.ca_file: goes with addresses that begin with https:// (store.urls)")
         options["ca_certs"] = str(_existing("store.ca_file", cluster.ca_file))
     if cluster.api_key_file:
         options["api_key"] = _secret("store.api_key_file", cluster.api_key_file)
     elif cluster.user:
-        options["basic_auth"] = (cluster.user, _secret("store.password_file", cluster.password_file))
+        login = f"{cluster.user}:{_secret('store.password_file', cluster.password_file)}"
+        options["basic_auth"] = base64.b64encode(login.encode()).decode()  # the client itself takes ASCII only
     return options
 
 
@@ -94,6 +113,9 @@ def _existing(key: str, name: str) -> Path:
 
 def _secret(key: str, name: str) -> str:
     path = _existing(key, name)
+    mode = path.stat().st_mode
+    if mode & 0o077:
+        raise ConfigError(f"{key}: {path} can be read by others (mode {mode & 0o777:04o}): chmod 600 {path}")
     try:
         text = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

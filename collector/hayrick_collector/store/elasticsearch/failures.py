@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from elastic_transport import ConnectionTimeout
+from elastic_transport import ConnectionTimeout, TlsError
 from elasticsearch import ApiError, TransportError
 
 from hayrick_common.errors import StoreAwayError, StoreError
@@ -32,6 +32,8 @@ def translated() -> Iterator[None]:
         yield
     except ConnectionTimeout as error:
         raise TimeoutError("Elasticsearch did not answer in time") from error
+    except TlsError as error:
+        raise StoreAwayError(f"Elasticsearch's certificate is not trusted (store.ca_file): {error.message}") from error
     except TransportError as error:
         raise StoreAwayError(f"Elasticsearch cannot be reached: {error.message}") from error
     except ApiError as error:
@@ -43,6 +45,11 @@ def _of_answer(error: ApiError) -> Exception:
     text = explain(cause)
     if error.status_code == 400:
         return ValueError(f"Elasticsearch cannot search for this: {text}")
+    if error.status_code == 401:
+        return StoreAwayError(
+            "Elasticsearch refuses these credentials (store.api_key_file, or store.user with store.password_file):"
+            f" {text} (HTTP 401)"
+        )
     if error.status_code == 403 and not blocked(cause):
         return StoreError(f"Elasticsearch does not allow this user to do it: {text}")
     away = error.status_code in AWAY or blocked(cause)

@@ -76,10 +76,10 @@ class Search:
         return int(answer["hits"]["total"]["value"])
 
     async def get(self, session_id: str) -> Document | None:
-        """One document, from the index of its day."""
+        """One document, from the indices of its day."""
         if not SESSION_ID.fullmatch(session_id):
             return None
-        day = self._cluster.day(session_id)
+        day = f"{self._cluster.day(session_id)}*"
         answer = await self._search(self.of_ids([session_id]), index=day, size=1, source=_source(None))
         hits = answer["hits"]["hits"]
         return _document(hits[0]) if hits else None

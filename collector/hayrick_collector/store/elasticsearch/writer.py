@@ -20,12 +20,14 @@ from hayrick_collector.store.elasticsearch.bulk import Bulk, Item
 from hayrick_collector.store.elasticsearch.connection import SESSION_ID, Cluster, connected
 from hayrick_collector.store.elasticsearch.failures import translated
 from hayrick_collector.store.elasticsearch.mapping import STAMP
+from hayrick_collector.store.elasticsearch.parts import Parts
 from hayrick_collector.store.elasticsearch.prepare import forget, prepare_once
 from hayrick_collector.store.interface import Batch, SegmentWriter, Waiting
 from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import StoreError
 
 RETRIES = 50  # of a change to the one list that all writers change
+_SPAN = {"firstPacket": {"min": {"field": "firstPacket"}}, "lastPacket": {"max": {"field": "lastPacket"}}}
 _ID = re.compile(rb'"id":\s*"([^"\\]*)"')
 _CHUNK = re.compile(rb'"chunk":\s*"([^"\\]*)"')
 
@@ -45,13 +47,13 @@ class ElasticsearchWriter(SegmentWriter):
         self._cluster, self._chunk = cluster, chunk
         self._stamp = time.time_ns()
         self._sent = 0
-        self._days: set[str] = set()
         self._done = False
         prepare_once(cluster, catalogue)
         with translated():
             self._client: Elasticsearch = connected(cluster)
             self._committed = bool(self._client.exists(index=cluster.chunks, id=chunk))
             self._again = self._committed or self._hide()
+            self._parts = Parts(self._client, cluster, chunk, again=self._again)
         self._bulk = Bulk(self._client, patience_s=patience_s or cluster.patience_seconds, waiting=waiting)
 
     def add(self, batch: Batch) -> None:
@@ -68,8 +70,8 @@ class ElasticsearchWriter(SegmentWriter):
             raise ValueError("the segment is committed or aborted already")
         self._bulk.flush()
         with translated():
-            if self._days:
-                self._client.indices.refresh(index=sorted(self._days), ignore_unavailable=True)
+            if self._parts.used:
+                self._client.indices.refresh(index=sorted(self._parts.used), ignore_unavailable=True)
             if self._again:
                 self._remove(self._older())
             self._register(self._counted())
@@ -103,13 +105,13 @@ class ElasticsearchWriter(SegmentWriter):
             raise ValueError(f"a session of the batch does not belong to the chunk {self._chunk}")
         if not SESSION_ID.fullmatch(session):
             raise ValueError(f"a session's id begins with its day, {session!r} does not")
-        day = self._cluster.day(session)
-        self._days.add(day)
+        with translated():
+            index = self._parts.index(session)
         stamped = self._stamped(line.rstrip())
         if not self._committed:  # nobody saw it, so nobody tagged it
-            return Item(b'{"index":{"_index":"%s","_id":"%s"}}' % (day.encode(), session.encode()), stamped, session)
+            return Item(b'{"index":{"_index":"%s","_id":"%s"}}' % (index.encode(), session.encode()), stamped, session)
         update = {"script": scripts.replace(json.loads(stamped)), "scripted_upsert": True, "upsert": {}}
-        action = {"update": {"_index": day, "_id": session, "retry_on_conflict": 5}}
+        action = {"update": {"_index": index, "_id": session, "retry_on_conflict": 5}}
         return Item(json.dumps(action).encode(), json.dumps(update).encode(), session)
 
     def _stamped(self, line: bytes) -> bytes:
@@ -133,22 +135,24 @@ class ElasticsearchWriter(SegmentWriter):
         )
 
     def _counted(self) -> dict[str, Any]:
-        """What is there of this attempt; StoreError if it is not all."""
-        if not self._days:
+        """What is there of this attempt; StoreError if it is not all, or not alone."""
+        if not self._parts.used:
             return {"sessions": 0}
-        mine = [{"term": {"chunk": self._chunk}}, {"term": {STAMP: self._stamp}}]
         found = self._client.search(
-            index=sorted(self._days),
-            query={"bool": {"filter": mine}},
+            index=self._parts.all_of_days(),
+            query={"term": {"chunk": self._chunk}},
             size=0,
             track_total_hits=True,
             allow_partial_search_results=False,
-            aggs={"firstPacket": {"min": {"field": "firstPacket"}}, "lastPacket": {"max": {"field": "lastPacket"}}},
+            aggs={"mine": {"filter": {"term": {STAMP: self._stamp}}}, **_SPAN},
         )
-        there = found["hits"]["total"]["value"]
-        if there != self._sent:
-            raise StoreError(f"{there} of {self._sent} sessions of {self._chunk} are there: another writer has it too")
-        spans = {name: int(each["value"]) for name, each in found["aggregations"].items() if each["value"] is not None}
+        there, mine = found["hits"]["total"]["value"], found["aggregations"]["mine"]["doc_count"]
+        if there != self._sent or mine != self._sent:
+            raise StoreError(
+                f"{mine} of {self._sent} sessions of {self._chunk} are there, {there - mine} of another writer's:"
+                " another writer has it too"
+            )
+        spans = {name: int(value) for name in _SPAN if (value := found["aggregations"][name]["value"]) is not None}
         return {"sessions": there, **spans}
 
     def _register(self, summary: dict[str, Any]) -> None:
