@@ -11,6 +11,7 @@ import random
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from hayrick_collector.store.elasticsearch import Cluster
@@ -24,11 +25,14 @@ WATCHER = 'while kill -0 "$1" || kill -0 "$2"; do sleep 2; done 2>/dev/null; exe
 
 
 class Server:
-    """A node on a port of its own, so that two runs of the tests never share one."""
+    """A node on a port of its own, so that two runs of the tests never share one; or one of several `together`."""
 
-    def __init__(self, *, own: bool = False) -> None:
+    def __init__(self, *, own: bool = False, port: int = 0, together: Sequence[int] = ()) -> None:
         self.url = ""
-        self._environment = {**os.environ, "HAYRICK_ELASTICSEARCH_PORT": str(free_port())}
+        self._environment = {**os.environ, "HAYRICK_ELASTICSEARCH_PORT": str(port or free_port())}
+        if together:
+            ports = " ".join(map(str, together))
+            self._environment |= {"HAYRICK_ELASTICSEARCH_CLUSTER": ports, "HAYRICK_ELASTICSEARCH_HEAP": "512m"}
         if own:
             self._environment.pop("HAYRICK_TEST_ELASTICSEARCH", None)
         self._starting = subprocess.Popen(

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 _ABOUT = {
     "init": "Make ready what the store needs (folders; on Elasticsearch index templates); once more changes nothing.",
-    "check": "Tell how the store is; exit code 1 when it does not work as it should.",
+    "check": "Tell how the store is, and what to do about it; exit code 1 when it does not work as it should.",
+    "reindex": "Make indices of an Elasticsearch anew that were made with another kind for a field: copied within the"
+    " cluster, then put in the old one's place at once, so that no search finds a session twice or not at all. Chunks"
+    " of these days wait meanwhile.",
     "migrate": "Copy all sessions, with tags and packet positions, from the data folder's embedded store to the"
     " Elasticsearch of the settings. Chunks that are there already are left alone, so it can be run again; the embedded"
     " store stays as it is.",
@@ -30,12 +33,14 @@ def add_parser(subparsers: Any) -> None:
         "store", help="prepare, check and move the store of sessions", description="Look after the store of sessions."
     )
     inner = parser.add_subparsers(title="what to do", metavar="ACTION", required=True)
-    for name, work in (("init", _init), ("check", _check), ("migrate", _migrate)):
+    for name, work in (("init", _init), ("check", _check), ("migrate", _migrate), ("reindex", _reindex)):
         action = inner.add_parser(name, help=_ABOUT[name].partition(",")[0].rstrip("."), description=_ABOUT[name])
         action.add_argument("--data", type=Path, metavar="FOLDER", help="work on this data folder")
         action.add_argument("--config", type=Path, metavar="FILE", help="the collector's settings (TOML)")
         if name == "check":
             action.add_argument("--json", action="store_true", help="as JSON")
+        if name == "reindex":
+            action.add_argument("--all", action="store_true", help="every index, not only those that need it")
         action.set_defaults(run=run, work=work)
 
 
@@ -61,8 +66,9 @@ async def _check(args: argparse.Namespace, config: CollectorConfig) -> int:
 
     async with open_store(config) as store:
         health = await store.health()
-    lines = [f"{name}: {_said(value)}" for name, value in health.items()]
-    print(json.dumps(health) if args.json else "\n".join(lines))
+        advice = await store.advice()
+    lines = [f"{name}: {_said(value)}" for name, value in health.items()] + [f"to do: {each}" for each in advice]
+    print(json.dumps({**health, "advice": advice}) if args.json else "\n".join(lines))
     return 0 if health["ok"] else 1
 
 
@@ -80,6 +86,20 @@ async def _migrate(args: argparse.Namespace, config: CollectorConfig) -> int:
     async with open_store(config.folder.store) as source, open_store(config) as target:
         moved = await move(source, target, catalogue, _progress)
     print(f"{moved.sessions} sessions of {moved.chunks} chunks moved; {moved.skipped} chunks were there already")
+    return 0
+
+
+async def _reindex(args: argparse.Namespace, config: CollectorConfig) -> int:
+    from hayrick_collector.store import open_store
+    from hayrick_collector.store.elasticsearch import ElasticsearchStore
+
+    async with open_store(config) as store:
+        if not isinstance(store, ElasticsearchStore):
+            raise UsageError(
+                "the embedded store has no indices; `hayrick store reindex` is for store.kind = 'elasticsearch'"
+            )
+        made = await store.reindex(everything=args.all, say=_progress)
+    print("\n".join(f"{name}: {sessions} sessions" for name, sessions in made.items()) or "no index needs it")
     return 0
 
 

@@ -269,6 +269,10 @@ class Store(ABC):
     async def maintain(self) -> dict[str, int]:
         """Tidy up: merge what is small, remove what was replaced. Safe at any time; says what it did."""
 
+    async def advice(self) -> list[str]:
+        """What the operator should do about the store, a sentence each; nothing when all is well."""
+        return []
+
     @abstractmethod
     async def health(self) -> dict[str, Any]:
         """State in plain figures: at least `ok`, `kind`, `sessions`, `chunks`, `bytes`, `first_ms`, `last_ms`."""

@@ -15,6 +15,7 @@ from hayrick_collector.store.elasticsearch.connection import Cluster
 WORDS = "words"  # sub-field of texts that are searched by word
 WORDS_GAP = 10_000  # words between two values of a field: more than a value has
 STAMP = "hayrick.stamp"
+FIELDS_LIMIT = "mapping.total_fields.limit"
 POSITIONS = ("packetPos", "packetLen")
 _MOST_TEXT = 10_000  # UTF-16 units; Lucene's own bound is 32,766 bytes
 _TYPES = {"integer": "long", "ip": "ip", "boolean": "boolean"}
@@ -89,7 +90,7 @@ def settings(cluster: Cluster, made: Properties) -> dict[str, Any]:
         "number_of_replicas": cluster.replicas,
         "codec": "best_compression",  # a quarter less on disk, no slower
         "refresh_interval": "60s",  # a commit refreshes by itself
-        "mapping.total_fields.limit": 2 * _entries(made) + 500,
+        FIELDS_LIMIT: 2 * _entries(made) + 500,
         "max_regex_length": 20_000,  # the dialect's own bound is less, before hex digits stand for letters
         "analysis": {
             "analyzer": {WORDS: {"type": "custom", "tokenizer": WORDS, "filter": ["lowercase", "bounded"]}},

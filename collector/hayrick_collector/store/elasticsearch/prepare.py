@@ -10,6 +10,7 @@ from hayrick_collector.expression import Catalogue
 from hayrick_collector.store.elasticsearch import mapping
 from hayrick_collector.store.elasticsearch.connection import Cluster, connected
 from hayrick_collector.store.elasticsearch.failures import explain, root_cause, translated
+from hayrick_collector.store.elasticsearch.mapping import FIELDS_LIMIT
 from hayrick_common.errors import StoreError
 
 LEAST_VERSION = 8
@@ -37,13 +38,39 @@ def prepare(cluster: Cluster, catalogue: Catalogue) -> list[str]:
         client = connected(cluster)
         _check_version(client)
         changed = _chunks(client, cluster)
-        ours = mapping.properties(catalogue)
-        there = _template(client, cluster)
-        mine = mapping.template(cluster, mapping.united(_properties(there), ours))
-        if _properties(there) != mine["template"]["mappings"]["properties"] or _settings(there) != _plain(mine):
+        there, mine = _both(client, cluster, catalogue)
+        if _differ(there, mine):
             client.indices.put_index_template(name=cluster.template, **mine)
-            changed += [cluster.template, *_renew(client, cluster, ours)]
+            changed += [cluster.template, *_renew(client, cluster, mine["template"])]
+            if "number_of_replicas" in _changed(_settings(there), _plain(mine)):
+                _copies(client, cluster)
         return changed
+
+
+def outdated(cluster: Cluster, catalogue: Catalogue, client: Elasticsearch) -> bool:
+    """Whether the template is missing or lacks what ours has."""
+    return _differ(*_both(client, cluster, catalogue))
+
+
+def _both(client: Elasticsearch, cluster: Cluster, catalogue: Catalogue) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The template as it is, and as it should be."""
+    there = _template(client, cluster)
+    return there, mapping.template(cluster, mapping.united(_properties(there), mapping.properties(catalogue)))
+
+
+def _differ(there: dict[str, Any], mine: dict[str, Any]) -> bool:
+    return _properties(there) != _properties(mine) or _settings(there) != _plain(mine)
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    return {name for name in after if name in before and before[name] != after[name]}
+
+
+def _copies(client: Elasticsearch, cluster: Cluster) -> None:
+    """The number of copies into the indices there are."""
+    client.indices.put_settings(
+        index=[cluster.sessions, cluster.chunks], settings={"number_of_replicas": cluster.replicas}
+    )
 
 
 def _check_version(client: Elasticsearch) -> None:
@@ -95,16 +122,18 @@ def _flat(nested: Any, prefix: str) -> dict[str, Any]:
     return {key: value for name, below in nested.items() for key, value in _flat(below, f"{prefix}{name}.").items()}
 
 
-def _renew(client: Elasticsearch, cluster: Cluster, ours: dict[str, Any]) -> list[str]:
-    """New fields into the indices there are: chunks of older days may still come."""
+def _renew(client: Elasticsearch, cluster: Cluster, made: dict[str, Any]) -> list[str]:
+    """New fields, and room for them, into the indices there are: chunks of older days may still come."""
     renewed = []
+    room = {FIELDS_LIMIT: made["settings"][FIELDS_LIMIT]}
     for index in client.indices.get(index=cluster.sessions, features="aliases"):
         try:
-            client.indices.put_mapping(index=index, properties=ours)
+            client.indices.put_settings(index=index, settings=room)
+            client.indices.put_mapping(index=index, properties=made["mappings"]["properties"])
         except BadRequestError as error:
             raise StoreError(
                 f"{index} holds a field as another kind ({explain(root_cause(error.body))}); new days are as they"
-                " should be, this one stays as it is until its chunks are indexed into a fresh index"
+                " should be, this one reads as it did until `hayrick store reindex` makes it anew"
             ) from error
         renewed.append(index)
     return renewed

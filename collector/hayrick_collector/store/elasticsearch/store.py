@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from elasticsearch import AsyncElasticsearch
 
 from hayrick_collector.expression import Catalogue
 from hayrick_collector.store import questions
+from hayrick_collector.store.elasticsearch import checkup, renewal
 from hayrick_collector.store.elasticsearch.compiler import Dsl
 from hayrick_collector.store.elasticsearch.connection import Cluster, connect
 from hayrick_collector.store.elasticsearch.failures import translated
@@ -155,6 +156,14 @@ class ElasticsearchStore(Store):
         """What the cluster says of itself and of our indices."""
         async with _within(_LOOK_UP_DEADLINE_S):
             return await self._upkeep().health(self._search(_LOOK_UP_DEADLINE_S).query(Query()))
+
+    async def advice(self) -> list[str]:
+        """Of copies, disks, the template, kinds of fields."""
+        return await asyncio.to_thread(checkup.advice, self._cluster, self._catalogue)
+
+    async def reindex(self, *, everything: bool = False, say: Callable[[str], None] = lambda _: None) -> dict[str, int]:
+        """Make indices anew that have a field as another kind (or all); their names with their sessions."""
+        return await asyncio.to_thread(renewal.renew, self._cluster, self._catalogue, everything=everything, say=say)
 
     async def _positions(self, search: Search, seen: Dsl) -> AsyncIterator[Positions]:
         with translated():
