@@ -1,5 +1,5 @@
-"""What packets hold is text and nothing else: no script in it runs, no sign in it turns or hides the text around it, and
-its length pushes nothing out of the page."""
+"""What packets hold is text and nothing else: no script in it runs, no sign in it turns or hides the text around it,
+and its length pushes nothing out of the page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.system.collector_process import Running
 
-HIDDEN = r"""() => document.body.innerText.match(/[\u0000-\u0008\u000b-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g)"""
+HIDDEN = r"() => document.body.innerText.match(/[^\P{Cc}\t\n]|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu)"
 AT_REST = "() => [window.hurt ?? null, document.scrollingElement.scrollWidth <= innerWidth]"
 ELEMENTS = "() => [...document.querySelectorAll('main :is(script, iframe, object, img)')].map((each) => each.outerHTML)"
 
