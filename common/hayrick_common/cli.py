@@ -46,6 +46,7 @@ COMMANDS = {
         "hayrick_collector.cli.coverage", "show which times were seen, and what is missing", "collector"
     ),
     "fleet": Command("hayrick_deploy.cli", "install and keep sensors over SSH, without cron", "deploy"),
+    "doctor": Command("hayrick_common.doctor", "find what is wrong here, and say what to do", ""),
     "status": Command("hayrick_collector.cli.status", "show sensors, chunks, gaps and queues", "collector"),
 }
 
