@@ -258,7 +258,7 @@ class CollectorConfig:
 def load_config(path: Path | None = None, *, data: Path | None = None) -> CollectorConfig:
     """The settings of the named file, else of $HAYRICK_COLLECTOR_CONFIG, else (unless `data` names a folder of its own)
     of /etc/hayrick/collector.toml, else defaults; `data` overrides the file's. Raises ConfigError."""
-    found = path or _found(named_data=data is not None)
+    found = config_path(path, named_data=data is not None)
     config = load_settings(found, CollectorConfig) if found else CollectorConfig()
     return replace(config, data=data) if data else config
 
@@ -288,8 +288,9 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or ipaddress.ip_address(host).is_loopback
 
 
-def _found(*, named_data: bool) -> Path | None:
-    named = os.environ.get("HAYRICK_COLLECTOR_CONFIG")
+def config_path(path: Path | None, *, named_data: bool) -> Path | None:
+    """The settings file that `load_config` reads; None where it takes the defaults."""
+    named = path or os.environ.get("HAYRICK_COLLECTOR_CONFIG")
     if named:
         return Path(named)
     return None if named_data else next((place for place in CONFIG_PLACES if place.exists()), None)

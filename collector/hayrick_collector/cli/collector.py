@@ -1,4 +1,4 @@
-"""`hayrick collector run|init|drop`: the service itself, and what it needs first."""
+"""`hayrick collector run|init|drop|backup|restore`: the service itself, and what it needs first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hayrick_collector.cli import drop, init
+from hayrick_collector.cli import backup, drop, init
 from hayrick_common.errors import UsageError
 
 
@@ -27,6 +27,7 @@ def add_parser(subparsers: Any) -> None:
     run_parser.set_defaults(run=run)
     init.add_parser(commands)
     drop.add_parser(commands)
+    backup.add_parser(commands)
 
 
 def run(args: argparse.Namespace) -> int:
