@@ -6,6 +6,7 @@ mode with synchronous=FULL: what a call has returned from survives a power cut, 
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import threading
@@ -22,6 +23,7 @@ from hayrick_common.chunk import ChunkId
 
 STATES = ("landed", "indexing", "indexed", "failed")
 MOST_GAPS = 1000
+_FULL = ("database or disk is full", "disk I/O error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ _COLUMNS = ", ".join(ChunkRow.__slots__)
 
 
 class Catalog:
-    """The catalog of one data folder. Safe from any thread and, as SQLite is, from several processes.
+    """The catalog of one data folder. Safe from any thread and, as SQLite is, from several processes. What changes
+    something raises OSError (ENOSPC), and has changed nothing, while the disk is full.
 
     Reading has a connection of its own: a long look at everything never keeps the landing waiting.
     """
@@ -372,13 +375,20 @@ class Catalog:
             try:
                 yield self._db
                 self._db.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if self._db.in_transaction:  # SQLite ends it by itself when the disk is full
                     self._db.execute("ROLLBACK")
+                if full(error):
+                    raise OSError(errno.ENOSPC, "no room on the disk for the catalog") from error
                 raise
             finally:
                 if not durable:
                     self._db.execute("PRAGMA synchronous = FULL")
+
+
+def full(error: BaseException) -> bool:
+    """Whether SQLite says that the disk is full, in any of its ways: they pass."""
+    return isinstance(error, sqlite3.OperationalError) and any(each in str(error) for each in _FULL)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

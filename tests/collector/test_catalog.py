@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import subprocess
 import sys
@@ -150,7 +151,8 @@ def test_full_disk_is_told_as_such_and_leaves_the_catalog_usable(catalog: Catalo
     land(catalog, 1)
     pages = catalog._db.execute("PRAGMA page_count").fetchone()[0]
     catalog._db.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(sqlite3.OperationalError, match="full"):
+    with pytest.raises(OSError, match="no room on the disk") as raised:
         catalog.sensor_seen("alpha", {"much": "x" * 100_000})
+    assert raised.value.errno == errno.ENOSPC
     catalog._db.execute("PRAGMA max_page_count = 100000")
     land(catalog, 2)

@@ -8,11 +8,12 @@ takes nothing costs no attempt: the chunk is put off, and all workers pause unti
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
@@ -23,6 +24,8 @@ from hayrick_common.chunk import PCAP
 from hayrick_common.errors import StoreAwayError
 
 LOG = logging.getLogger(__name__)
+Written = TypeVar("Written")
+ROOM_SECONDS = 2.0  # until a full disk is tried again
 IDLE_SECONDS = 1.0  # how often the catalog is looked at for what another process landed
 
 
@@ -112,7 +115,7 @@ class IngestPool:
         while True:
             self._work.clear()
             async with self._turn():
-                row = await asyncio.to_thread(lambda: self._catalog.claim(last=self._last))
+                row = await self._write(lambda: self._catalog.claim(last=self._last))
                 if row is not None:
                     await self._index(worker, row, lambda sessions: None)
                     continue
@@ -139,22 +142,41 @@ class IngestPool:
 
         try:
             summary = await worker.do(self._job(row), note, self._waits)
-            await asyncio.to_thread(self._indexed, row, summary)
+            await self._write(lambda: self._indexed(row, summary))
             self.pressure.served()
             self.on_indexed(row.key)
         except PutOffError as error:
-            await asyncio.to_thread(self._catalog.release, row.key)
+            await self._write(lambda: self._catalog.release(row.key))
             self._refused(row.key, str(error))
         except WorkerError as error:
-            await asyncio.to_thread(self._failed, row, error)
+            failed = error
+            await self._write(lambda: self._failed(row, failed))
             self.pressure.moved()
         except asyncio.CancelledError:
-            self._catalog.release(row.key)
+            with suppress(OSError):  # a full disk: the next start takes it back
+                self._catalog.release(row.key)
             raise
         finally:
             self._progress.pop(row.key, None)
         async with self._changed:
             self._changed.notify_all()
+
+    async def _write(self, write: Callable[[], Written]) -> Written:
+        """Change the catalog, in a thread; while the disk has no room for that, nothing else is done."""
+        waited = False
+        while True:
+            try:
+                done = await asyncio.to_thread(write)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                waited = True
+                self._refused(self._last, str(error.strerror))
+                await asyncio.sleep(ROOM_SECONDS)
+                continue
+            if waited:
+                self.pressure.served()
+            return done
 
     def _waits(self, reason: str) -> None:
         self.pressure.waiting(time.time(), reason)

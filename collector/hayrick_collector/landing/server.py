@@ -241,7 +241,7 @@ class Landing:
         elif isinstance(command, ev.Finish):
             self._background(self._finish(command.manifest))
         elif isinstance(command, ev.Seen):
-            self._sink.seen(command.sensor, command.report)
+            self._seen(command)
         elif isinstance(command, ev.Answered):
             self._answered(command)
         elif isinstance(command, ev.Count):
@@ -259,6 +259,13 @@ class Landing:
             self.counters["unreachable"] += 1
             self._events.append(ev.Lost(command.route))
         self._stirred.set()  # sending may have taken the sign that something has come
+
+    def _seen(self, command: ev.Seen) -> None:
+        try:
+            self._sink.seen(command.sensor, command.report)
+        except OSError as error:  # the next heartbeat tells the same
+            self.counters["heartbeats_unrecorded"] += 1
+            self._warn("heartbeat of %s: %s", command.sensor, error)
 
     def _write(self, command: ev.Write) -> None:
         try:
@@ -318,7 +325,11 @@ class Landing:
             "closed_ms": manifest.closed_ms, "gap_ms": manifest.gap_ms, "truncated": manifest.truncated,
             **({"content": RECORDS, "content_size": manifest.content_size} if manifest.content == RECORDS else {}),
         }  # fmt: skip
-        await asyncio.to_thread(self._sink.landed, manifest.chunk, final, manifest.size, meta)
+        try:
+            await asyncio.to_thread(self._sink.landed, manifest.chunk, final, manifest.size, meta)
+        except OSError as error:  # the file has its name: the next delivery finds it
+            self._take(ev.Failed(manifest.key, f"collector cannot record: {error.strerror}"))
+            return
         self._take(ev.Stored(manifest.key))
 
 
