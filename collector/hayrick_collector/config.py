@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -20,6 +21,8 @@ from hayrick_collector.desk.config import AccountsConfig
 from hayrick_collector.timespan import zone_of
 from hayrick_common.chunk import NAME
 from hayrick_common.config import load_settings, setting
+from hayrick_common.errors import ConfigError, KeyFileError
+from hayrick_common.keys import check_private
 
 if TYPE_CHECKING:
     from hayrick_collector.archive.container import Form
@@ -195,6 +198,42 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PeersConfig:
+    """`[peers]`: several collectors on one cluster, which give each other packets."""
+
+    url: str = setting(
+        "", pattern=r"(https?://[^/\s]+)?", about="where the others reach this collector's API; empty: it is alone"
+    )
+    token_file: str = setting("", about="file with the token that all of them share (mode 0600)")
+    ca_file: str = setting("", about="PEM file of the authority that signed the others' certificates")
+
+    def __post_init__(self) -> None:
+        if bool(self.url) != bool(self.token_file):
+            raise ValueError("url and token_file go together")
+
+    def token(self) -> str:
+        """The shared token, empty where there is none. Raises ConfigError."""
+        if not self.token_file:
+            return ""
+        path = Path(self.token_file).expanduser()
+        try:
+            check_private(path)
+            token = path.read_text("utf-8").strip()
+        except (OSError, KeyFileError) as error:
+            raise ConfigError(f"peers.token_file: {error}") from error
+        if len(token) < LEAST_TOKEN:
+            raise ConfigError(f"peers.token_file {path}: at least {LEAST_TOKEN} characters: `openssl rand -hex 24`")
+        return token
+
+    def context(self) -> ssl.SSLContext:
+        """By which the others' certificates are checked. Raises ConfigError."""
+        try:
+            return ssl.create_default_context(cafile=self.ca_file or None)
+        except OSError as error:
+            raise ConfigError(f"peers.ca_file {self.ca_file}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
 class CollectorConfig:
     """A whole collector."""
 
@@ -208,12 +247,15 @@ class CollectorConfig:
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     pull: PullConfig = field(default_factory=PullConfig)
+    peers: PeersConfig = field(default_factory=PeersConfig)
     accounts: AccountsConfig = field(default_factory=AccountsConfig)
     hunt: HuntConfig = field(default_factory=HuntConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
     def __post_init__(self) -> None:
         zone_of(self.zone)
+        if self.peers.url and self.store.kind == "duckdb":
+            raise ValueError("peers.url: only a shared store (store.kind) has other collectors")
         if self.accounts.oidc_issuer and not self.api.url:
             raise ValueError("accounts.oidc_issuer needs api.url: the provider sends people back there")
 
@@ -249,6 +291,7 @@ class CollectorConfig:
             store=StoreConfig(**{**values["store"], "urls": tuple(values["store"]["urls"])}),
             retention=RetentionConfig(**values["retention"]),
             pull=PullConfig(**values["pull"]),
+            peers=PeersConfig(**values["peers"]),
             accounts=AccountsConfig.from_dict(values["accounts"]),
             hunt=HuntConfig(**values["hunt"]),
             schedule=ScheduleConfig(**{**values["schedule"], "webhooks": tuple(values["schedule"]["webhooks"])}),

@@ -48,6 +48,7 @@ from hayrick_collector.hunts.spec import Spec, check_name
 from hayrick_collector.ingest.imports import intake
 from hayrick_collector.ingest.pool import IngestPool
 from hayrick_collector.ondemand import Fetcher
+from hayrick_collector.ondemand.peers import Peers
 from hayrick_collector.schedules.action import Action, check_interval
 from hayrick_collector.schedules.run import run as run_now
 from hayrick_collector.standing import Standing
@@ -84,9 +85,11 @@ class DirectBackend(Backend):
             keys=config.archive.keys,
         )
         self.catalogue = catalogue
+        self.peers = Peers(config.peers, config.node, catalog, store)
+        self.fetcher.elsewhere = self.peers.find
         self._serving = serving
         self.arrivals: dict[str, Counter[str]] = {}
-        self._standing = Standing(config, catalog, store, self.pool)
+        self._standing = Standing(config, catalog, store, self.pool, self.peers)
 
     @classmethod
     async def open(cls, config: CollectorConfig, *, serving: bool = False) -> DirectBackend:
@@ -106,6 +109,7 @@ class DirectBackend(Backend):
 
     async def close(self) -> None:
         await self.pool.stop()
+        await self.peers.close()
         await self.store.close()
         self.catalog.close()
         self.desk.close()

@@ -15,6 +15,7 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_collector.desk.audit import Audit
 from hayrick_collector.desk.schedules import Schedules
 from hayrick_collector.direct import DirectBackend
+from hayrick_collector.ondemand.peers import ANNOUNCE_SECONDS
 from hayrick_collector.retention import Retention
 from hayrick_collector.schedules.run import run
 
@@ -34,6 +35,9 @@ def scheduled(config: CollectorConfig, backend: DirectBackend) -> Iterator[None]
     scheduler.add_job(forget, "interval", [backend], hours=AUDIT_HOURS, jitter=60)
     follow = partial(follow_schedules, scheduler, backend)
     scheduler.add_job(follow, "interval", seconds=FOLLOW_SECONDS, next_run_time=datetime.now(timezone.utc))
+    scheduler.add_job(
+        backend.peers.announce, "interval", seconds=ANNOUNCE_SECONDS, next_run_time=datetime.now(timezone.utc)
+    )
     scheduler.start()
     try:
         yield

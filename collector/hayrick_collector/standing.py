@@ -12,6 +12,8 @@ from hayrick_collector.backend import Document
 from hayrick_collector.catalog import Catalog
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.ingest.pool import IngestPool
+from hayrick_collector.ondemand.peers import Peers
+from hayrick_collector.retention import landing_floor
 from hayrick_collector.store import Store
 from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import StoreError, UsageError
@@ -24,10 +26,10 @@ _FAILED = ("key", "original_name", "error", "attempts")
 
 
 class Standing:
-    """Tells of a collector's catalog, store and pool."""
+    """Tells of a collector's catalog, store and pool, and of others on its cluster."""
 
-    def __init__(self, config: CollectorConfig, catalog: Catalog, store: Store, pool: IngestPool) -> None:
-        self._config, self._catalog, self._store, self._pool = config, catalog, store, pool
+    def __init__(self, config: CollectorConfig, catalog: Catalog, store: Store, pool: IngestPool, peers: Peers) -> None:
+        self._config, self._catalog, self._store, self._pool, self._peers = config, catalog, store, pool, peers
         self._coverage: list[Document] = []
         self._coverage_until = 0.0
 
@@ -41,7 +43,6 @@ class Standing:
             asyncio.to_thread(catalog.sensors),
         )
         failed = await asyncio.to_thread(catalog.chunks, state="failed", limit=10)
-        usage = await asyncio.to_thread(shutil.disk_usage, self._config.data)
         return {
             "node": self._config.node,
             "chunks": counts,
@@ -52,8 +53,9 @@ class Standing:
             "failed": [{name: getattr(row, name) for name in _FAILED} for row in failed],
             "coverage": await self._today(),
             "retention": await asyncio.to_thread(catalog.history.retention),
-            "disk": {"total": usage.total, "free": usage.free},
+            "disk": await asyncio.to_thread(self._disk),
             "store": await self._health(),
+            "collectors": await self._collectors(),
             "workers": len(self._pool.worker_pids()),
             "ingest": {
                 **self._pool.pressure.as_dict(),
@@ -94,6 +96,18 @@ class Standing:
             ]
             self._coverage_until = time.monotonic() + _COVERAGE_SECONDS
         return self._coverage
+
+    def _disk(self) -> Document:
+        usage, floor = shutil.disk_usage(self._config.data), landing_floor(self._config)
+        return {"total": usage.total, "free": usage.free, "floor": floor, "taking": usage.free >= floor}
+
+    async def _collectors(self) -> list[Document]:
+        """All on the cluster; none are told of while it does not answer, which its health says."""
+        try:
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                return await self._peers.known()
+        except (StoreError, TimeoutError):
+            return []
 
     async def _health(self) -> Document:
         """The store's health, or that it does not answer: the rest of the status matters most then."""

@@ -22,7 +22,7 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_collector.desk.audit import Audit
 from hayrick_collector.desk.database import Desk
 from hayrick_collector.desk.logins import Logins
-from hayrick_collector.desk.people import LOCAL, How, Person, Role, as_role
+from hayrick_collector.desk.people import LOCAL, PEER, How, Person, Role, as_role
 from hayrick_collector.desk.shares import Shares
 from hayrick_collector.desk.tokens import Tokens
 from hayrick_collector.desk.users import User, Users, may_be_named
@@ -46,6 +46,7 @@ class Accounts:
         self.audit = Audit(desk)
         self.guesses = Guesses()
         self._lock = threading.Lock()
+        self._peers = config.peers.token()
         self._networks = config.accounts.networks()
         self.setup = "" if config.accounts.elsewhere or self.users.administered() else secrets.token_urlsafe(24)
         self._setup_until = time.monotonic() + SETUP_SECONDS
@@ -154,6 +155,8 @@ class Accounts:
         expected = self.config.api.token
         if expected and hmac.compare_digest(token.encode(), expected.encode()):
             return Person("api.token", "admin", how="token")
+        if self._peers and hmac.compare_digest(token.encode(), self._peers.encode()):
+            return PEER
         return self.tokens.person(token)
 
     def _trusted(self, peer: str) -> bool:

@@ -22,6 +22,7 @@ from hayrick_collector.api.routes import (
     notes,
     oidc,
     packets,
+    peers,
     people,
     schedules,
     sessions,
@@ -51,6 +52,7 @@ ROUTERS = (
     shares.router,
     hunts.router,
     schedules.router,
+    peers.router,
 )
 
 

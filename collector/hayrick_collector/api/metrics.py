@@ -54,6 +54,8 @@ def _collector(status: Mapping[str, Any]) -> Iterator[Family]:
         yield told.add(totals[name])
     yield Family("hayrick_disk_free_bytes", "gauge", "Free on the data folder's disk.").add(status["disk"]["free"])
     yield Family("hayrick_disk_size_bytes", "gauge", "Size of the data folder's disk.").add(status["disk"]["total"])
+    taking = Family("hayrick_disk_taking", "gauge", "1 while chunks are taken, 0 while the disk is too full for them.")
+    yield taking.add(int(status["disk"]["taking"]))
     anomalies = Family("hayrick_anomalies", "gauge", "Anomalies in all indexed chunks by name.")
     for name, count in status["anomalies"].items():
         anomalies.add(count, name=name)

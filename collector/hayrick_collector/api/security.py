@@ -23,7 +23,7 @@ from hayrick_collector.api.accounts import Accounts
 from hayrick_collector.api.errors import ApiError, error_response
 from hayrick_collector.api.pages import is_page
 from hayrick_collector.api.throttle import Rate
-from hayrick_collector.desk.people import Person, Role
+from hayrick_collector.desk.people import PEER, Person, Role
 
 OPEN_PATHS = frozenset(
     (
@@ -103,6 +103,11 @@ def noted(request: Request, action: str = "", **detail: Any) -> None:
     entry.detail.update(detail)
 
 
+def unnoted(request: Request) -> None:
+    """Have the request not in the audit log, though it may change something."""
+    request.state.audit = _Noted()
+
+
 class Guard:
     """ASGI middleware in front of every route. `person`: who everybody is, instead of asking."""
 
@@ -156,6 +161,8 @@ class Guard:
             return None
         person = self._person or await asyncio.to_thread(self._accounts.person, peer, headers)
         state["person"] = person
+        if person is PEER:  # packets come a mebibyte at a time
+            return None
         if (wait := self._rate.wait(person.name if person else ("address", state["address"]))) > 0:
             told = f"more than {self._accounts.config.api.requests_per_minute} requests a minute"
             return error_response(429, "too_many", told, retry=wait)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
 
-from hayrick_collector.archive.locate import GONE, Places, gather, locate, seekable
+from hayrick_collector.archive.locate import Places, gather, locate, seekable
 from hayrick_collector.archive.paths import finer_than_microseconds
 from hayrick_collector.archive.read import Source, merged
 from hayrick_collector.archive.reader import open_file
@@ -54,8 +54,8 @@ async def plan(
     async for each in positions:
         gather(chunks, each)
         made.sessions += 1
-    located = await asyncio.to_thread(locate, config, catalog, chunks)
-    made.missing += [Missing(key, len(set(chunks[key][0])), GONE) for key in located.gone]
+    located = await locate(config, catalog, chunks, fetcher)
+    made.missing += [Missing(key, len(set(chunks[key][0])), reason) for key, reason in located.gone.items()]
     for row, path in located.stored:
         opener = partial(open_file, path, config.archive.keys)
         await asyncio.to_thread(_add, made, opener, row, array("q", sorted(set(chunks[row.key][0]))))

@@ -52,7 +52,10 @@ def lines(status: dict[str, Any], *, now: float, colour: bool = False) -> Iterat
     yield f"store      {_store(status['store'])}"
     if (ingest := status["ingest"])["state"] != "running":
         yield f"ingest     {_pressed(ingest, now)}"
-    yield f"disk       {text.size(disk['free'])} free of {text.size(disk['total'])}"
+    yield f"disk       {text.size(disk['free'])} free of {text.size(disk['total'])}{_room(disk)}"
+    for other in status.get("collectors", ()):
+        away = f"AWAY for {now - other['seen_ms'] / 1000:.0f} s" if other["away"] else "up"
+        yield f"collector  {text.safe(other['node'])} {text.safe(other['url'])}, {away}"
     if status["anomalies"]:
         yield f"anomalies  {', '.join(f'{name} {count}' for name, count in list(status['anomalies'].items())[:10])}"
     for taken in status.get("retention", ()):
@@ -63,6 +66,13 @@ def lines(status: dict[str, Any], *, now: float, colour: bool = False) -> Iterat
     for chunk in status["failed"]:
         name = text.safe(chunk["original_name"] or chunk["key"])
         yield f"FAILED     {name}: {text.safe(chunk['error'] or '')} ({chunk['attempts']} attempts, {chunk['key']})"
+
+
+def _room(disk: dict[str, Any]) -> str:
+    """Said where nothing more is taken: sensors keep what they have until there is room again."""
+    if disk.get("taking", True):
+        return ""
+    return f", NO ROOM: chunks are refused until {text.size(disk['floor'])} are free"
 
 
 def _retention(taken: dict[str, Any]) -> str:

@@ -46,5 +46,8 @@ class Person:
         return bool(self.expression.strip()) or self.start_ms is not None or self.stop_ms is not None
 
 
+PEER = Person("collectors", "packets", how="token")
+"""Any other collector of the cluster."""
+
 LOCAL = Person("local", "admin")
 """Whoever has the data folder, or reaches a collector on loopback that has no accounts yet."""

@@ -28,7 +28,7 @@ CREATE TABLE users (
 """,
 )
 NAME = re.compile(r"[\w.@+-]{1,64}")
-RESERVED = frozenset(("local", "api.token", "share"))
+RESERVED = frozenset(("local", "api.token", "share", "collectors"))
 LEAST_PASSWORD = 10
 MOST_PASSWORD = 1024
 _HASHER = PasswordHasher()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hayrick_collector.archive.locate import GONE, gather, locate, seekable
 from hayrick_collector.archive.locate import Places as PacketPlaces
+from hayrick_collector.archive.locate import gather, locate, seekable
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.ondemand import Fetcher, Wanted
@@ -39,10 +38,10 @@ async def places(
     for each in found:
         gather(packets, each)
         sessions.setdefault(each.chunk, []).append(each)
-    located = await asyncio.to_thread(locate, config, catalog, packets)
+    located = await locate(config, catalog, packets, fetcher)
     made = Places()
-    for key in located.gone:
-        made.unread[GONE] += sum(len(each.packet_pos) for each in sessions[key])
+    for key, reason in located.gone.items():
+        made.unread[reason] += sum(len(each.packet_pos) for each in sessions[key])
     for row, path in located.stored:
         told = [_session(each, each.packet_pos, clients) for each in sessions[row.key]]
         made.chunks.append({"path": str(path), "pieces": False, "seekable": seekable(row), "sessions": told})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hayrick_collector.catalog import Catalog
-from hayrick_collector.ondemand.fetch import Pull
+from hayrick_collector.ondemand.elsewhere import Pull
 from hayrick_collector.ondemand.ranges import Range
 from hayrick_common.errors import PacketsAwayError
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 
 from hayrick_collector.ondemand.boxes import MAGIC_BYTES, Clear
 from hayrick_common.files import make_folder, remove
 
+_PART = re.compile(r"[A-Za-z0-9_-]+")
 IN_USE_SECONDS = 600.0  # what was touched later may be in an export that is still being taken
 
 
@@ -20,9 +22,12 @@ class Cache:
         self.most_bytes = most_bytes
 
     def path(self, key: str) -> Path:
-        """The chunk's file, which need not be there."""
-        sensor, stream, sequence, sha16 = key.split(".")
-        return self.folder / sensor / stream / f"{sequence}-{sha16}.pieces"
+        """The chunk's file, which need not be there; an imported capture's key has no stream. ValueError: no key."""
+        parts = key.split(".")
+        if len(parts) not in (2, 4) or not all(_PART.fullmatch(each) for each in parts):
+            raise ValueError(f"{key!r} is no chunk's key")
+        folder = self.folder / parts[0] / parts[1 if len(parts) == 4 else 0]
+        return folder / f"{'-'.join(parts[len(parts) // 2 :])}.pieces"
 
     def prepare(self, path: Path) -> None:
         """Make the chunk's folder."""

@@ -13,13 +13,11 @@ from weakref import WeakValueDictionary
 from hayrick_collector.archive.keyring import KeyRing
 from hayrick_collector.ondemand import ranges
 from hayrick_collector.ondemand.cache import Cache
+from hayrick_collector.ondemand.elsewhere import Elsewhere, Pull
 from hayrick_collector.ondemand.formats import Blocks, Capture, Classic
 from hayrick_collector.ondemand.pieces import Pieces, append
 from hayrick_collector.ondemand.ranges import Range
 from hayrick_common.errors import HayrickError
-
-Pull = Callable[[str, str, list[Range]], Awaitable[bytes]]
-"""`pull(sensor, key, ranges)`: the ranges' bytes of the sensor's chunk, concatenated; HayrickError says why not."""
 
 CHUNKS_A_SENSOR = 2  # asked for at a time
 ROUNDS = 8  # of asking for a chunk: a pcapng tells only bit by bit how much is needed
@@ -29,7 +27,8 @@ ROUNDS = 8  # of asking for a chunk: a pcapng tells only bit by bit how much is 
 class Wanted:
     """Packets of one chunk (of `size` bytes) that a sensor has. Afterwards: those that are here, and why not all.
 
-    `pcapng`: so is the capture; `seekable`: what precedes its packets is all they refer to.
+    `pcapng`: so is the capture; `seekable`: what precedes its packets is all they refer to; `pull`: how to ask, where
+    not over the landing: then `sensor` names who is asked instead.
     """
 
     sensor: str
@@ -39,6 +38,7 @@ class Wanted:
     size: int
     pcapng: bool = False
     seekable: bool = True
+    pull: Pull | None = None
     here: array[int] = field(default_factory=lambda: array("q"))
     reason: str = ""
 
@@ -66,6 +66,7 @@ class Fetcher:
         self, folder: Path, *, cache_bytes: int, seconds: float, pull: Pull | None = None, keys: KeyRing | None = None
     ) -> None:
         self.pull = pull
+        self.elsewhere: Callable[[list[str]], Awaitable[Elsewhere]] = _nowhere
         self._keys = keys
         self._cache = Cache(folder, cache_bytes)
         self._seconds = seconds
@@ -127,11 +128,12 @@ class Fetcher:
             here, needed = await asyncio.to_thread(self._look, wanted, capture)
             if not needed:
                 return
-            if self.pull is None:
+            pull = wanted.pull or self.pull
+            if pull is None:
                 raise HayrickError(
                     f"they are kept on sensor {wanted.sensor}: only a running collector can ask it (--server)"
                 )
-            await self._ask(wanted, capture, here, needed, self.pull)
+            await self._ask(wanted, capture, here, needed, pull)
         raise ValueError("the sensor's answers never have all that is needed")
 
     def _look(self, wanted: Wanted, capture: Capture) -> tuple[Pieces, list[Range]]:
@@ -166,3 +168,8 @@ class Fetcher:
             wanted.reason = wanted.reason or f"{wanted.sensor}: {error}"
         if wanted.missing and not wanted.reason:
             wanted.reason = f"{wanted.sensor} did not send them"
+
+
+async def _nowhere(keys: list[str]) -> Elsewhere:
+    """There are no other collectors."""
+    return Elsewhere()

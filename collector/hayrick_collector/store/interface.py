@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from hayrick_collector.expression import EVERYTHING, Node
+from hayrick_common.errors import StoreError
 
 Direction = Literal["asc", "desc"]
 Weight = Literal["sessions", "packets", "bytes"]
@@ -195,6 +196,18 @@ class Store(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def announce(self, name: str, document: Document) -> None:
+        """Tell all collectors that share this store of one, which replaces what was told under the name."""
+        raise StoreError("this store is not shared")
+
+    async def announced(self) -> list[Document]:
+        """What collectors that share this store told of themselves."""
+        return []
+
+    async def unannounce(self, name: str) -> None:
+        """Forget one, if it is known."""
+        raise StoreError("this store is not shared")
 
     @abstractmethod
     def writer(self, chunk_key: str, waiting: Waiting = lambda reason: None) -> SegmentWriter:

@@ -51,6 +51,11 @@ class Cluster:
         return f"{self.prefix}chunks"
 
     @property
+    def collectors(self) -> str:
+        """The index in which collectors tell each other where they are."""
+        return f"{self.prefix}collectors"
+
+    @property
     def hidden(self) -> str:
         """Id of the document in `chunks` that lists the chunks not to be seen."""
         return _HIDDEN

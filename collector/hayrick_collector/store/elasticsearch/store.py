@@ -11,7 +11,7 @@ from elasticsearch import AsyncElasticsearch
 
 from hayrick_collector.expression import Catalogue
 from hayrick_collector.store import questions
-from hayrick_collector.store.elasticsearch import checkup, renewal
+from hayrick_collector.store.elasticsearch import checkup, collectors, renewal
 from hayrick_collector.store.elasticsearch.compiler import Dsl
 from hayrick_collector.store.elasticsearch.connection import Cluster, connect
 from hayrick_collector.store.elasticsearch.failures import translated
@@ -164,6 +164,21 @@ class ElasticsearchStore(Store):
     async def reindex(self, *, everything: bool = False, say: Callable[[str], None] = lambda _: None) -> dict[str, int]:
         """Make indices anew that have a field as another kind (or all); their names with their sessions."""
         return await asyncio.to_thread(renewal.renew, self._cluster, self._catalogue, everything=everything, say=say)
+
+    async def announce(self, name: str, document: Document) -> None:
+        """A document a collector, in an index of their own."""
+        async with _within(_LOOK_UP_DEADLINE_S):
+            await collectors.announce(self._connected(), self._cluster, name, document)
+
+    async def announced(self) -> list[Document]:
+        """The one heard of last first."""
+        async with _within(_LOOK_UP_DEADLINE_S):
+            return await collectors.announced(self._connected(), self._cluster)
+
+    async def unannounce(self, name: str) -> None:
+        """Forget a collector."""
+        async with _within(_LOOK_UP_DEADLINE_S):
+            await collectors.unannounce(self._connected(), self._cluster, name)
 
     async def _positions(self, search: Search, seen: Dsl) -> AsyncIterator[Positions]:
         with translated():

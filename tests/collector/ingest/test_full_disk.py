@@ -1,0 +1,93 @@
+"""A collector whose disk has no byte left stays up, says so, and goes on once there is room (on a tmpfs)."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.collector.captures import dns_query, write_pcap
+from tests.system.collector_process import Running, collector, wait_until
+from tests.system.flow_sensor import HAYRICK, FlowSensor
+
+from hayrick_collector.catalog import Catalog
+from hayrick_collector.config import CollectorConfig
+from hayrick_collector.ingest import pool
+from hayrick_common.chunk import ChunkId
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave not one byte."""
+    other = disk / "somebody elses"
+    with other.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return other
+
+
+def said(running: Running) -> str:
+    done = subprocess.run(
+        [*HAYRICK, "status", "--server", running.url], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout
+
+
+def test_collector_refuses_chunks_while_its_disk_is_full_and_takes_them_afterwards(disk: Path, tmp_path: Path) -> None:
+    sensor = FlowSensor(tmp_path, "s1", "packets")
+    with collector(disk / "data", tmp_path / "log") as running:
+        sensor.enrol(disk / "data", running)
+        other = fill(disk)
+        sensor.start()
+        try:
+            sensor.put(write_pcap(tmp_path / "one.pcap", [dns_query("one.example")]), "one.pcap")
+            wait_until(lambda: "nearly full" in sensor.log() or "cannot record" in sensor.log(), "a refusal")
+            assert not running.get("/api/status")["disk"]["taking"]
+            assert "NO ROOM: chunks are refused until" in said(running)
+            assert "hayrick_disk_taking 0" in httpx.get(f"{running.url}/metrics", timeout=30).text
+            other.unlink()
+            wait_until(lambda: running.get("/api/sessions")["total"] == 1, "the chunk to be searchable")
+            assert running.process.poll() is None
+            assert "NO ROOM" not in said(running)
+        finally:
+            sensor.kill()
+
+
+def test_indexing_waits_for_room_in_the_catalog(disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk landed before the disk was full; the packets lie elsewhere, so the catalog alone lacks room."""
+    monkeypatch.setattr(pool, "ROOM_SECONDS", 0.05)
+    write_pcap(tmp_path / "one.pcap", [dns_query("one.example")])
+    catalog = Catalog(disk / "catalog.sqlite")
+    chunk = ChunkId("alpha", "eth0", 1, "a" * 64)
+    catalog.landed(chunk, size=(tmp_path / "one.pcap").stat().st_size, path=str(tmp_path / "one.pcap"))
+    other = fill(disk)
+
+    async def run() -> tuple[str, str]:
+        ingest = pool.IngestPool(CollectorConfig(data=tmp_path), catalog, workers=1)
+        ingest.start()
+        try:
+            await asyncio.to_thread(wait_until, lambda: ingest.pressure.paused, "indexing to wait", 30)
+            reason = ingest.pressure.reason
+            other.unlink()
+            async with asyncio.timeout(30):
+                return reason, (await ingest.finished(chunk.key)).state
+        finally:
+            await ingest.stop()
+
+    try:
+        assert asyncio.run(run()) == ("no room on the disk for the catalog", "indexed")
+    finally:
+        catalog.close()
