@@ -71,7 +71,7 @@ def _write(seed: Live, folder: Path, sessions: int, per_segment: int) -> None:
             first, last = number * copies, (number + 1) * copies
             values = {"start": start, "span": span, "label": label}
             source = _varied(seed, table, first, last, values)
-            segment.write(table, source, 0, seed.manifest.tables[table].columns)
+            segment.write(table, source, 0)
         segment.commit(label)
 
 

@@ -26,7 +26,7 @@ from hayrick_common.chunk import RECORDS
 from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import StoreAwayError
 
-BATCH_SESSIONS = 4096
+BATCH_SESSIONS = 16_384
 _AHEAD = 1  # decoded batches that may wait while the store writes the one before
 
 

@@ -121,8 +121,7 @@ def _merge(layout: Layout, connection: duckdb.DuckDBPyConnection, group: list[Li
     try:
         relations = Relations(group)
         for table in sorted({table for each in group for table in each.manifest.tables}):
-            columns = _all_columns(group, table)
-            folder.write(table, relations.whole(table, columns), 0, columns)
+            folder.write(table, relations.whole(table, _all_columns(group, table)), 0)
         chunks = {
             chunk: stamp for each in group for chunk, stamp in each.manifest.chunks.items() if chunk not in each.without
         }

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 
 import duckdb
@@ -29,6 +32,7 @@ from hayrick_common import files
 
 WRITER_LIMITS = Limits(memory="256MB", threads=1, spill="1GB")
 _ROW_GROUPS = {DOCUMENTS: 2048, PACKETS: 8192}  # a page's documents are few: read little around each
+_FRESH_LEVEL, _MERGED_LEVEL = 1, 3  # of zstd: a fresh segment is to be there soon, and is written anew when merged
 _HELD = "held"
 _HELD_ROWS, _HELD_BATCHES = 4096, 16
 _EVERY = frozenset((SESSIONS, *PARALLEL))  # each batch is a part: parts with the same number belong together
@@ -40,31 +44,31 @@ class _Written:
 
     files: list[str] = field(default_factory=list)
     rows: int = 0
-    columns: dict[str, str] = field(default_factory=dict)
 
 
 class ParquetFolder:
     """A hidden folder of Parquet parts that becomes a segment."""
 
-    def __init__(self, layout: Layout, connection: duckdb.DuckDBPyConnection, label: str) -> None:
+    def __init__(
+        self, layout: Layout, connection: duckdb.DuckDBPyConnection, label: str, *, level: int = _MERGED_LEVEL
+    ) -> None:
         self._layout, self._connection = layout, connection
         self._tables: dict[str, _Written] = {}
-        self._label = label
+        self._label, self._level = label, level
         self.folder = layout.hidden(label)
         self.folder.mkdir()
 
-    def write(self, table: str, source: sql.Sql, part: int, columns: dict[str, str]) -> None:
-        """One part of a table, from a query that gives these columns (name to type); nothing is kept of no rows."""
+    def write(self, table: str, source: sql.Sql, part: int) -> None:
+        """One part of a table, from a query that gives its rows; nothing is kept of no rows."""
         path = self.folder / f"{table}-{part:05d}.parquet"
         groups = f", ROW_GROUP_SIZE {_ROW_GROUPS[table]}" if table in _ROW_GROUPS else ""
-        copy = f"COPY ({source.text}) TO {sql.text(str(path))} (FORMAT parquet, COMPRESSION zstd{groups})"
+        packed = f"COMPRESSION zstd, COMPRESSION_LEVEL {self._level}"
+        copy = f"COPY ({source.text}) TO {sql.text(str(path))} (FORMAT parquet, {packed}{groups})"
         (rows,) = self._connection.execute(copy, source.parameters).fetchone() or (0,)
         if not rows:
             path.unlink()
             return
-        written = self._tables.setdefault(table, _Written(columns=columns))
-        if written.columns != columns:
-            raise ValueError(f"the table {table} changed its columns from one batch to the next")
+        written = self._tables.setdefault(table, _Written())
         written.files.append(path.name)
         written.rows += rows
 
@@ -98,8 +102,9 @@ class ParquetFolder:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _manifest(self, chunks: dict[str, int]) -> Manifest:
+        columns = self._columns()
         tables = {
-            name: TableFiles(tuple(written.files), written.rows, written.columns)
+            name: TableFiles(tuple(written.files), written.rows, columns[name])
             for name, written in sorted(self._tables.items())
         }
         size = sum(path.stat().st_size for path in self.folder.iterdir())
@@ -118,8 +123,32 @@ class ParquetFolder:
             tables=tables,
         )
 
+    def _columns(self) -> dict[str, dict[str, str]]:
+        """Of each table the columns with their types, as its files say: to ask once for all is cheaper than to ask for
+        each before it is written. ValueError if a table's parts differ."""
+        names = {str(self.folder / name): table for table, written in self._tables.items() for name in written.files}
+        asked = "SELECT file_name, name, duckdb_type, num_children FROM parquet_schema(?) ORDER BY file_name, column_id"
+        rows = self._connection.execute(asked, [list(names)]).fetchall() if names else []
+        found: dict[str, dict[str, str]] = {}
+        for path, described in groupby(rows, key=itemgetter(0)):
+            table, columns = names[path], _top(described)
+            if found.setdefault(table, columns) != columns:
+                raise ValueError(f"the table {table} changed its columns from one batch to the next")
+        return found
+
     def _paths(self, table: str) -> list[str]:
         return [str(self.folder / name) for name in self._tables[table].files] if table in self._tables else []
+
+
+def _top(described: Iterator[tuple[str, str, str | None, int | None]]) -> dict[str, str]:
+    """Columns out of a Parquet schema, a tree by depth: first its root, and below a list a group and the element."""
+    next(described)
+    columns = {}
+    for _, name, kind, children in described:
+        columns[name] = kind or ""
+        if children:
+            deque(islice(described, 2), maxlen=0)
+    return columns
 
 
 @cache
@@ -139,7 +168,7 @@ class EmbeddedWriter(SegmentWriter):
         self._layout, self._chunk = Layout(root.absolute()), chunk
         self._layout.create()
         self._connection = _shared(self._layout.root, self._layout.spill).cursor()
-        self._segment: ParquetFolder | None = ParquetFolder(self._layout, self._connection, chunk)
+        self._segment: ParquetFolder | None = ParquetFolder(self._layout, self._connection, chunk, level=_FRESH_LEVEL)
         self._parts: Counter[str] = Counter()
         self._held: dict[str, list[Table]] = {}
 
@@ -181,9 +210,7 @@ class EmbeddedWriter(SegmentWriter):
             for view, table in zip(views, held, strict=True):
                 self._connection.register(view, table)
             source = " UNION ALL ".join(f"SELECT * FROM {view}" for view in views)
-            described = self._connection.execute(f"DESCRIBE SELECT * FROM {views[0]}").fetchall()
-            columns = {column[0]: column[1] for column in described}
-            segment.write(name, sql.Sql(source), self._parts[name], columns)
+            segment.write(name, sql.Sql(source), self._parts[name])
         finally:
             for view in views:
                 with contextlib.suppress(duckdb.Error):
