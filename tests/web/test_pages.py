@@ -16,6 +16,7 @@ from tests.web.conftest import SECONDS
 from tests.web.traffic import TEXT
 
 AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+PAGES = ("/explore", "/upload", "/statistics", "/cases", "/lists", "/shares", "/account", "/users", "/audit", "/api")
 RULES = """async (rules) => {
   const { violations } = await axe.run(rules ? { runOnly: rules } : {});
   return violations.map((each) => [each.id, each.nodes[0].html]);
@@ -165,8 +166,8 @@ def test_logging_in_leads_to_no_other_site(fresh: Page, log: Path) -> None:
 def test_no_page_shuts_anybody_out(page: Page, session: str) -> None:
     """By the rules of axe; in the dark, by those about colours."""
     found = {}
-    shown = ("", "?show=conversation", "?show=packets", "?show=files")
-    for address in ("/sessions", *(session + each for each in shown), "/explore", "/upload", "/statistics", "/api"):
+    shown = ("", "?show=conversation", "?show=packets", "?show=files", "?show=notes")
+    for address in ("/sessions", *(session + each for each in shown), *PAGES):
         page.emulate_media(color_scheme="light")
         page.goto(address)
         page.wait_for_load_state("networkidle")

@@ -3,7 +3,7 @@ import { and, anyOf, clause, written } from "../src/lib/clause";
 import { flat, values } from "../src/lib/document";
 import { stacked } from "../src/lib/stack";
 import { bytes, visible, visibleLines } from "../src/lib/text";
-import { interval } from "../src/lib/times";
+import { interval, ticks } from "../src/lib/times";
 
 describe("text from packets", () => {
   test("controls, overrides and half surrogates are shown by their code", () => {
@@ -68,6 +68,11 @@ describe("histograms", () => {
   test("sessions with several values do not rise above the total", () => {
     const parts = ["a", "b"].map((split) => ({ start: 1000, value: 10, split }));
     expect(stacked(range, 1000, [{ start: 1000, value: 10 }], parts).layers.at(-1)?.top[0]).toBe(10);
+  });
+  test("marks are as short as tells them apart", () => {
+    expect(ticks([0, 500])).toEqual(["01-01", "00:00:00.500"]);
+    expect(ticks([6e4, 12e4])).toEqual(["00:01", "00:02"]);
+    expect(ticks([0, 864e5])).toEqual(["1970-01-01", "1970-01-02"]);
   });
   test("intervals are round and few", () => {
     expect(interval({ from: 0, to: 864e5 })).toBe(6e5);

@@ -17,7 +17,7 @@ from starlette.types import Scope
 STATIC = Path(__file__).resolve().parent.parent / "static"
 PATHS = (
     "/", "/sessions", "/session/{session_id}", "/explore", "/statistics", "/upload", "/login", "/setup", "/shared",
-    "/api",
+    "/api", "/cases", "/case/{name}", "/lists", "/shares", "/account", "/users", "/audit",
 )  # fmt: skip
 _FOR_EVER = "public, max-age=31536000, immutable"  # the names of built files hold their hash
 
@@ -44,7 +44,7 @@ def install(app: FastAPI) -> None:
 
 def is_page(path: str) -> bool:
     """Whether the path is one of the page's addresses."""
-    return path in PATHS or (path.startswith("/session/") and path.count("/") == 2)
+    return path in PATHS or (path.startswith(("/session/", "/case/")) and path.count("/") == 2)
 
 
 def _page() -> Response:

@@ -55,7 +55,7 @@ export async function get<T>(path: string, parameters: Parameters = {}, signal?:
   return (await ask(address(path, parameters), signal ? { signal } : {})).json() as Promise<T>;
 }
 
-export async function send<T>(method: "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T> {
+export async function send<T>(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<T> {
   const headers = { "Content-Type": "application/json" };
   const answer = await ask(path, body === undefined ? { method } : { method, headers, body: JSON.stringify(body) });
   return (answer.status === 204 ? undefined : await answer.json()) as T;

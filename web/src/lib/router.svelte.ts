@@ -37,7 +37,7 @@ export function listed(name: string): string[] {
 /** The parameters that say which sessions are meant. */
 export const QUESTION: readonly string[] = ["expression", "last", "from", "to"];
 
-const OURS = /^\/($|sessions|session\/|explore|statistics|upload|login|setup|shared|api$)/;
+const OURS = /^\/(?!api\/|static\/|metrics|healthz|readyz)/;
 
 function clicked(event: MouseEvent): void {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;

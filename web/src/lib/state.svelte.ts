@@ -15,7 +15,7 @@ export interface Field {
   any_of: string[];
 }
 
-const ROLES = ["shared", "viewer", "packets", "tagger", "admin"];
+export const ROLES: readonly string[] = ["shared", "viewer", "packets", "tagger", "admin"];
 
 export const who = $state<{ auth: Schemas["AuthAnswer"] | null }>({ auth: null });
 export const catalogue = $state<{ fields: Field[]; byDocument: Map<string, Field>; byName: Map<string, Field> }>({

@@ -45,6 +45,9 @@ export function moment(ms: number | undefined): string {
   return new Date(ms).toISOString().replace("T", " ").replace("Z", "");
 }
 
+/** UTC, to the minute. */
+export const day = (ms: number | undefined): string => moment(ms).slice(0, 16);
+
 export function span(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;

@@ -40,3 +40,14 @@ export function fromInput(text: string): number | null {
   const ms = Date.parse(text.endsWith("Z") ? text : `${text}Z`);
   return Number.isNaN(ms) ? null : ms;
 }
+
+/** Words for marks on a time axis, in UTC: as short as tells them apart. */
+export function ticks(marks: readonly number[]): string[] {
+  const step = (marks[1] ?? 0) - (marks[0] ?? 0);
+  return marks.map((mark) => {
+    const [date, time] = new Date(mark).toISOString().split("T") as [string, string];
+    if (step >= 864e5) return date;
+    if (mark % 864e5 === 0) return date.slice(5);
+    return time.slice(0, step < 1000 ? 12 : step < 6e4 ? 8 : 5);
+  });
+}
