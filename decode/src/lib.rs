@@ -8,6 +8,8 @@
 pub mod capture;
 pub mod catalogue;
 pub mod field;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod layers;
 pub mod limits;
 pub mod output;

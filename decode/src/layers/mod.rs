@@ -5,6 +5,7 @@ mod ip;
 mod link;
 mod transport;
 mod tunnel;
+mod wlan;
 
 use smallvec::SmallVec;
 
@@ -12,6 +13,7 @@ use crate::capture::RawPacket;
 use crate::limits::MAX_LAYERS;
 
 pub use fragments::{Fragment, Fragments};
+pub use link::LINK_LAYERS;
 
 /// An Ethernet address.
 pub type Mac = [u8; 6];
@@ -261,4 +263,9 @@ fn be16(data: &[u8], at: usize) -> Option<u16> {
 #[inline]
 fn be32(data: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(data.get(at..at + 4)?.try_into().ok()?))
+}
+
+#[inline]
+fn le32(data: &[u8], at: usize) -> Option<u32> {
+    be32(data, at).map(u32::swap_bytes)
 }

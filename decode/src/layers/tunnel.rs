@@ -116,7 +116,8 @@ pub(super) fn ppp<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Step<'a> {
     }
 }
 
-fn pppoe<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Step<'a> {
+/// PPP over Ethernet, of sessions.
+pub(super) fn pppoe<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Step<'a> {
     match data {
         [0x11, 0, _, _, _, _, 0x00, 0x21, rest @ ..] => {
             packet.enter_tunnel("pppoe");

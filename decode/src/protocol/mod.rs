@@ -64,7 +64,7 @@ pub mod ssh;
 pub mod stun;
 pub mod synchrophasor;
 pub mod tds;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod testing;
 pub mod tftp;
 pub mod tls;
