@@ -259,7 +259,7 @@ class CollectorSide:
 
     def boot(self) -> None:
         self.boots += 1
-        limits = LanderLimits(block_bytes=BLOCK, window_bytes=3 * BLOCK, credit_bytes=6 * BLOCK)
+        limits = LanderLimits(BLOCK, BLOCK // 3, 5 * BLOCK, window_bytes=3 * BLOCK, credit_bytes=6 * BLOCK)
         self.lander = Lander(f"boot{self.boots}", "test", limits=limits)
         self.pending: deque[land.Event] = deque()
         self.tokens = 0

@@ -5,6 +5,7 @@ Bytes come only where it gave credit for them, so its memory is bounded; a recei
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from hayrick_collector.landing.pulls import Pulls
 from hayrick_common import wire
 from hayrick_common.chunk import Manifest
 from hayrick_common.errors import WireError
+from hayrick_common.pace import Pace
 
 TURN_PATIENCES = 10
 
@@ -22,6 +24,8 @@ class Limits:
     """Bounds of one landing. Bytes, milliseconds, counts."""
 
     block_bytes: int = 1 << 20
+    block_least: int = 16 << 10
+    sensor_bytes: int = 8 << 20
     window_bytes: int = 2 << 20
     credit_bytes: int = 64 << 20
     transfers_per_sensor: int = 8
@@ -44,7 +48,10 @@ class Peer:
 
 @dataclass
 class Transfer:
-    """A chunk on its way in. `received` bytes are written, `granted` have been asked for."""
+    """A chunk on its way in. `received` bytes are written, `granted` have been asked for.
+
+    `asked` has what was fetched and is not here: length, and when, of the block at `received` first.
+    """
 
     manifest: Manifest
     route: bytes
@@ -54,6 +61,12 @@ class Transfer:
     granted: int = 0
     attempts: int = 1
     stalls: int = 0
+    asked: deque[tuple[int, int]] = field(default_factory=deque)
+
+    def begin(self, offset: int) -> None:
+        """All up to `offset` is here, and nothing more was asked for."""
+        self.received = self.granted = offset
+        self.asked.clear()
 
     @property
     def outstanding(self) -> int:
@@ -74,6 +87,7 @@ class Lander:
     limits: Limits = field(default_factory=Limits)
     peers: dict[bytes, Peer] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)
+    paces: dict[str, Pace] = field(default_factory=dict)
     pulls: Pulls = field(default_factory=Pulls)
 
     def step(self, event: ev.Event, now_ms: int) -> list[ev.Command]:
@@ -133,7 +147,9 @@ class Lander:
         return [ev.Count("garbled_message"), ev.Send(event.route, wire.Refused("garbled", event.reason[:200]))]
 
     def _lost(self, event: ev.Lost, now_ms: int) -> list[ev.Command]:
-        self.peers.pop(event.route, None)
+        peer = self.peers.pop(event.route, None)
+        if peer and any(each.asked for each in self.transfers.values() if each.route == event.route):
+            self._pace(peer.sensor).slower(now_ms)
         mine = [key for key, each in self.transfers.items() if each.route == event.route and each.state == "receiving"]
         closing: list[ev.Command] = [ev.Close(self.transfers.pop(key).manifest) for key in mine]
         return closing + self.pulls.lost(event.route) + self._pump(now_ms)
@@ -171,9 +187,11 @@ class Lander:
                 return [ev.Count("busy"), ev.Send(route, self._later(manifest.key, "too many chunks in flight"))]
             self.transfers[manifest.key] = Transfer(manifest, route, now_ms)
             return [ev.Open(manifest)]
+        if transfer.route == route:  # the sensor's turn took long; what it was asked for is asked again when it stalls
+            return self._pump(now_ms)
         transfer.route, transfer.moved_ms, transfer.stalls = route, now_ms, 0
         if transfer.state == "receiving":
-            transfer.granted = transfer.received
+            transfer.begin(transfer.received)
         return self._pump(now_ms)
 
     def _crowded(self, sensor: str) -> bool:
@@ -185,7 +203,7 @@ class Lander:
         if transfer is None or transfer.state != "opening":
             return []
         transfer.state, transfer.moved_ms = "receiving", now_ms
-        transfer.received = transfer.granted = event.offset
+        transfer.begin(event.offset)
         if transfer.route not in self.peers:
             del self.transfers[event.key]
             return [ev.Close(transfer.manifest)]
@@ -195,19 +213,15 @@ class Lander:
         transfer = self.transfers.get(block.key)
         if transfer is None or transfer.route != route or transfer.state != "receiving":
             return [ev.Count("stray_block")]
-        end = block.offset + len(block.body)
-        wanted = transfer.received + self._length(transfer, transfer.received)
-        if block.offset != transfer.received or end != wanted or end > transfer.granted or not block.body:
+        if block.offset != transfer.received or not transfer.asked or len(block.body) != transfer.asked[0][0]:
             return [ev.Count("stray_block")]
-        transfer.received, transfer.moved_ms, transfer.stalls = end, now_ms, 0
+        length, asked_ms = transfer.asked.popleft()
+        self._pace(transfer.manifest.chunk.sensor).came(length, asked_ms, now_ms)
+        transfer.received, transfer.moved_ms, transfer.stalls = block.offset + length, now_ms, 0
         if route in self.peers:
             self.peers[route].moved_ms = now_ms
         write = ev.Write(block.key, block.offset, block.body, frame)
         return [write, *(self._whole(transfer) or self._pump(now_ms))]
-
-    def _length(self, transfer: Transfer, offset: int) -> int:
-        """How much is fetched at an offset: blocks begin where the transfer (again) began."""
-        return min(self.limits.block_bytes, transfer.manifest.payload_size - offset)
 
     def _whole(self, transfer: Transfer) -> list[ev.Command]:
         if transfer.received < transfer.manifest.payload_size:
@@ -234,7 +248,8 @@ class Lander:
             refusal = ev.Send(transfer.route, wire.Refused("content", reason, event.key))
             return [ev.Count("refused_content"), ev.Discard(transfer.manifest), refusal]
         transfer.attempts += 1
-        transfer.state, transfer.received, transfer.granted, transfer.moved_ms = "opening", 0, 0, now_ms
+        transfer.state, transfer.moved_ms = "opening", now_ms
+        transfer.begin(0)
         return [ev.Count("spoiled"), ev.Discard(transfer.manifest), ev.Open(transfer.manifest)]
 
     def _failed(self, event: ev.Failed, now_ms: int) -> list[ev.Command]:
@@ -258,27 +273,51 @@ class Lander:
 
     # --- credit and time ------------------------------------------------------------------------------------------
 
+    def _pace(self, sensor: str) -> Pace:
+        """Of the sensor's line, as it was last found; connections come and go."""
+        limits = self.limits
+        return self.paces.setdefault(sensor, Pace(limits.block_least, limits.sensor_bytes, limits.block_bytes))
+
     def _pump(self, now_ms: int) -> list[ev.Command]:
         """Give credit, block by block, to the transfer that has least outstanding, while there is any."""
         commands: list[ev.Command] = []
-        spent = sum(each.outstanding for each in self.transfers.values())
-        hungry = [each for each in self.transfers.values() if self._hungry(each)]
-        while hungry and spent + self.limits.block_bytes <= self.limits.credit_bytes:
+        spent: Counter[str] = Counter()
+        for each in self.transfers.values():
+            spent[each.manifest.chunk.sensor] += each.outstanding
+        left = self.limits.credit_bytes - spent.total()
+        hungry = [each for each in self.transfers.values() if self._hungry(each, spent)]
+        while hungry and left >= self.limits.block_bytes:
             transfer = min(hungry, key=lambda each: each.outstanding)
-            length = self._length(transfer, transfer.granted)
-            fetch = wire.Fetch(transfer.manifest.key, transfer.granted, length)
-            commands.append(ev.Send(transfer.route, fetch))
+            sensor = transfer.manifest.chunk.sensor
+            length = min(self._pace(sensor).piece, transfer.manifest.payload_size - transfer.granted)
+            commands.append(self._fetch(transfer, transfer.granted, length))
+            transfer.asked.append((length, now_ms))
             transfer.granted += length
-            spent += length
-            hungry = [each for each in hungry if self._hungry(each)]
+            spent[sensor] += length
+            left -= length
+            hungry = [each for each in hungry if self._hungry(each, spent)]
         return commands
 
-    def _hungry(self, transfer: Transfer) -> bool:
+    def _fetch(self, transfer: Transfer, offset: int, length: int) -> ev.Send:
+        return ev.Send(transfer.route, wire.Fetch(transfer.manifest.key, offset, length))
+
+    def _hungry(self, transfer: Transfer, spent: Counter[str]) -> bool:
+        pace = self._pace(transfer.manifest.chunk.sensor)
         return (
             transfer.state == "receiving"
             and transfer.granted < transfer.manifest.payload_size
-            and transfer.outstanding + self.limits.block_bytes <= self.limits.window_bytes
+            and transfer.outstanding + pace.piece <= self.limits.window_bytes
+            and pace.room(spent[transfer.manifest.chunk.sensor])
         )
+
+    def _ask_again(self, transfer: Transfer, now_ms: int) -> list[ev.Command]:
+        """Fetch what was fetched before: the very same blocks, of which some may yet be on their way."""
+        offset, commands = transfer.received, list[ev.Command]()
+        for length, _ in transfer.asked:
+            commands.append(self._fetch(transfer, offset, length))
+            offset += length
+        transfer.asked = deque((length, now_ms) for length, _ in transfer.asked)
+        return commands
 
     def _tick(self, event: ev.Tick, now_ms: int) -> list[ev.Command]:
         commands: list[ev.Command] = []
@@ -302,8 +341,9 @@ class Lander:
         if transfer.stalls or transfer.route not in self.peers:
             del self.transfers[transfer.manifest.key]
             return [ev.Count("stalled"), ev.Close(transfer.manifest)]
-        transfer.stalls, transfer.granted, transfer.moved_ms = 1, transfer.received, now_ms
-        return []
+        transfer.stalls, transfer.moved_ms = 1, now_ms
+        self._pace(transfer.manifest.chunk.sensor).slower(now_ms)
+        return self._ask_again(transfer, now_ms)
 
     def _receipts(self, route: bytes, key: str, indexed: bool) -> list[ev.Command]:
         receipts: list[ev.Command] = [ev.Send(route, wire.Receipt(key, wire.LANDED))]

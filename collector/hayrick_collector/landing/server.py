@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 WARN_SECONDS = 1.0
 ZMTP_HEARTBEAT_MS = 5_000
-ZMTP_TIMEOUT_MS = 20_000
+ZMTP_TIMEOUT_MS = 60_000
 
 
 @dataclass(frozen=True)
