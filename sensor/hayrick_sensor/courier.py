@@ -51,7 +51,8 @@ class Begin:
 
 @dataclass(frozen=True)
 class Place:
-    """Put the block there, or see that it is there; the answer is False when the sensor has the chunk no more."""
+    """Put the block there, or see that it is there; the answer is False when the sensor has the chunk no more, and
+    None when it took so long that something else may have its turn: then it is to be gone on with."""
 
     key: str
     offset: int
@@ -211,8 +212,8 @@ class Courier:
         self.transfer.begun = True
         return self._ask_for(self.transfer)
 
-    def _placed(self, step: Place, answer: bool, now_ms: int) -> list[wire.Message]:
-        if self.transfer is None:
+    def _placed(self, step: Place, answer: bool | None, now_ms: int) -> list[wire.Message]:
+        if self.transfer is None or answer is None:
             return []
         if not answer:
             self.transfer.gone = True

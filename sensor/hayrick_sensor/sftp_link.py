@@ -21,11 +21,12 @@ from hayrick_sensor import courier as co
 from hayrick_sensor import shipper_events as ev
 from hayrick_sensor.config import CollectorSettings, parse_place
 from hayrick_sensor.packing import frame_of
-from hayrick_sensor.sftp_session import HostKeyError, Session, Upload
+from hayrick_sensor.sftp_session import HostKeyError, Session, Upload, new_pace
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 BLOCK_SECONDS = 30.0
+REMEMBERED = 32  # uploads that were cut
 REDIAL_SECONDS = (1.0, 30.0)
 TROUBLE = (OSError, EOFError, paramiko.SSHException)
 
@@ -45,6 +46,9 @@ class SftpLink:
         self._blocks: asyncio.Queue[tuple[wire.Block | wire.Gone, asyncio.Future[bytes] | None]] = asyncio.Queue()
         self._courier = co.Courier()
         self._upload: Upload | None = None
+        self._placing: tuple[co.Place, bytes] | None = None
+        self._sure: dict[str, int] = {}
+        self._pace = new_pace()
         self._stirred = asyncio.Event()
         self._again = asyncio.Event()
 
@@ -109,9 +113,9 @@ class SftpLink:
     async def _connection(self) -> None:
         """From dialling to the end of one connection."""
         try:
-            self._session = await asyncio.to_thread(Session, self._place, self._key_file, self._known_hosts)
+            self._session = await asyncio.to_thread(Session, self._place, self._key_file, self._known_hosts, self._pace)
             self._courier.lost()
-            self._upload = None
+            self._upload = self._placing = None
             self.problem = ""
             self._out.put_nowait(ev.Connected())
             await self._serve(self._session)
@@ -123,6 +127,7 @@ class SftpLink:
         except TROUBLE as error:
             self._broken(f"SFTP: {error or type(error).__name__}", ev.Disconnected())
         finally:
+            self._remember()
             self.close()
             self._session = None
 
@@ -145,7 +150,7 @@ class SftpLink:
             return await self._rest(step.milliseconds / 1000)
         if isinstance(step, co.Begin):
             self._forget_blocks()
-            self._upload = await asyncio.to_thread(session.open, step.manifest)
+            self._upload = await asyncio.to_thread(session.open, step.manifest, self._sure.get(step.manifest.key, 0))
             return None
         if isinstance(step, co.Place):
             return await self._put(session, step)
@@ -162,8 +167,10 @@ class SftpLink:
         if isinstance(step, co.Look):
             return session.receipt(step.manifest.key) or session.committed(step.manifest)
         if self._upload is not None:
-            upload, self._upload = self._upload, None
-            return session.commit(upload) if isinstance(step, co.Commit) else session.discard(upload)
+            session.commit(self._upload) if isinstance(step, co.Commit) else session.discard(self._upload)
+            self._sure.pop(self._upload.manifest.key, None)
+            self._upload = None
+            return None
         if isinstance(step, co.Commit):
             raise OSError(f"upload of {step.manifest.key} is not open any more")
         return None
@@ -179,14 +186,29 @@ class SftpLink:
         while not self._blocks.empty():
             self._blocks.get_nowait()
 
-    async def _put(self, session: Session, step: co.Place) -> bool:
-        frame = await self._frame(step)
-        if frame is None or self._upload is None:
-            return False
-        self.bytes_sent += await asyncio.to_thread(session.place, self._upload, frame)
-        return True
+    def _remember(self) -> None:
+        """How much of the chunk is on the server for certain: reading it back takes as long as sending it did."""
+        if self._upload is None:
+            return
+        self._pace.slower(steady_ms())
+        self._sure[self._upload.manifest.key] = self._upload.known
+        while len(self._sure) > REMEMBERED:
+            del self._sure[next(iter(self._sure))]
 
-    async def _frame(self, step: co.Place) -> bytes | None:
+    async def _put(self, session: Session, step: co.Place) -> bool | None:
+        """Place what is left of the block's frame, or some of it."""
+        if self._placing is None or self._placing[0] != step:
+            frame = await self._next_frame(step)
+            self._placing = (step, frame) if frame is not None else None
+        if self._placing is None or self._upload is None:
+            return False
+        frame = self._placing[1]
+        done, written = await asyncio.to_thread(session.place, self._upload, frame)
+        self.bytes_sent += written
+        self._placing = (step, frame[done:]) if done < len(frame) else None
+        return True if self._placing is None else None
+
+    async def _next_frame(self, step: co.Place) -> bytes | None:
         """The block that is wanted next, as a zstd frame; None when the sensor has the chunk no more."""
         deadline = time.monotonic() + BLOCK_SECONDS
         while True:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import stat
+import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,14 +21,18 @@ from paramiko.sftp import CMD_EXTENDED, CMD_EXTENDED_REPLY, CMD_STATUS, CMD_WRIT
 
 from hayrick_common import dropped
 from hayrick_common.chunk import Manifest
+from hayrick_common.clock import steady_ms
 from hayrick_common.errors import ConfigError
 from hayrick_common.files import PART_SUFFIX
+from hayrick_common.pace import Pace
 from hayrick_sensor.config import Place
 
 DEADLINE_SECONDS = 20.0
 WRITE_BYTES = 32_000  # what every server takes at once; OpenSSH's says that it takes more
 WRITE_MOST = 128 << 10  # larger ones are copied more often on their way into packets than they save
+WRITE_LEAST = 4_000  # on a line so slow that one of these takes seconds
 UNANSWERED_BYTES = 4 << 20
+TURN_SECONDS = 3.0  # then something else has its turn
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
 
 
@@ -36,24 +42,33 @@ class HostKeyError(ConfigError):
 
 @dataclass
 class Acks:
-    """Counts the answers to pipelined writes, and keeps the first error."""
+    """The pipelined writes that wait for their answers, in order; the first error there was."""
 
     client: Any
-    waiting: int = 0
+    pace: Pace
+    waiting: deque[tuple[int, int]] = field(default_factory=deque)
+    under_way: int = 0
     error: Exception | None = None
+
+    def sent(self, size: int) -> None:
+        """One more write went."""
+        self.waiting.append((size, steady_ms()))
+        self.under_way += size
 
     def _async_response(self, kind: int, message: Any, number: int) -> None:
         """Called by paramiko's client for each answer."""
-        self.waiting -= 1
+        size, sent_ms = self.waiting.popleft()
+        self.under_way -= size
+        self.pace.came(size, sent_ms, steady_ms())
         try:
             if kind == CMD_STATUS:
                 self.client._convert_status(message)  # noqa: SLF001 - nothing public pipelines and keeps errors
         except (OSError, EOFError) as error:
             self.error = self.error or error
 
-    def settle(self, most: int) -> None:
-        """Read answers until no more than `most` are missing; raises the first error there was."""
-        while self.waiting > most:
+    def settle(self, *, wholly: bool) -> None:
+        """Read answers until there is room for another write, or until none is missing; raises the first error."""
+        while self.under_way and (wholly or not self.pace.room(self.under_way)):
             self.client._read_response()  # noqa: SLF001
         if self.error:
             raise self.error
@@ -61,14 +76,26 @@ class Acks:
 
 @dataclass
 class Upload:
-    """The chunk on its way: `there` bytes lay on the server before, `at` are as they must be."""
+    """The chunk on its way: `there` bytes lay on the server before, of them the first `sure` as they must be;
+    `at` bytes have been sent or found so."""
 
     manifest: Manifest
     name: str
     file: Any
     there: int
     acks: Acks = field(repr=False)
+    sure: int = 0
     at: int = 0
+
+    @property
+    def known(self) -> int:
+        """Bytes that certainly are on the server."""
+        return self.sure if self.acks.error else max(self.sure, self.at - self.acks.under_way)
+
+
+def new_pace() -> Pace:
+    """What is thought of a line before anything is known."""
+    return Pace(WRITE_LEAST, UNANSWERED_BYTES, WRITE_BYTES, credit=4 * WRITE_BYTES)
 
 
 def connect(place: Place, key_file: Path, known_hosts: Path) -> paramiko.SSHClient:
@@ -112,14 +139,15 @@ def _transport(*arguments: Any, **options: Any) -> paramiko.Transport:
 class Session:
     """The sensor's folder on the server. Not for two threads at once, except `close`."""
 
-    def __init__(self, place: Place, key_file: Path, known_hosts: Path) -> None:
+    def __init__(self, place: Place, key_file: Path, known_hosts: Path, pace: Pace) -> None:
         self._root = place.path
+        self._pace = pace
         self._ssh = connect(place, key_file, known_hosts)
         try:
             self._client = self._ssh.open_sftp()
             self._client.get_channel().settimeout(DEADLINE_SECONDS)
             self._client.stat(self._root)
-            self._write_bytes = self._limit()
+            self._pace.piece_most = self._limit()
         except BaseException:
             self._ssh.close()
             raise
@@ -150,38 +178,53 @@ class Session:
             return False
         return stored is not None and self._size(self._final(manifest)) == stored
 
-    def open(self, manifest: Manifest) -> Upload:
-        """Begin or go on with the hidden file."""
+    def open(self, manifest: Manifest, sure: int = 0) -> Upload:
+        """Begin or go on with the hidden file, of which this process has written and seen answered `sure` bytes."""
         name = self._hidden(dropped.chunk_name(manifest, dropped.ZSTD))
         there = self._size(name)
         file = self._client.open(name, "w+" if there is None else "r+")
-        return Upload(manifest, name, file, there or 0, Acks(self._client))
+        acks = Acks(self._client, self._pace)
+        return Upload(manifest, name, file, there or 0, acks, sure if sure <= (there or 0) else 0)
 
-    def place(self, upload: Upload, body: bytes) -> int:
+    def place(self, upload: Upload, body: bytes) -> tuple[int, int]:
         """Add the bytes unless they are there; from the first that differ on all is written anew.
 
-        Returns the number of bytes written.
+        On a slow line that ends after some seconds. Returns how many were dealt with, and how many of them written.
         """
-        offset, upload.at = upload.at, upload.at + len(body)
-        if offset < upload.there:
-            common = min(len(body), upload.there - offset)
-            found = b"".join(upload.file.readv([(offset, common)]))
-            if found == body[:common]:
-                body, offset = body[common:], offset + common
-            else:
-                upload.file.truncate(offset)
-                upload.there = offset
-        for start in range(0, len(body), self._write_bytes):
-            upload.acks.settle(UNANSWERED_BYTES // self._write_bytes)
-            piece = body[start : start + self._write_bytes]
-            where = int64(offset + start)
-            self._client._async_request(upload.acks, CMD_WRITE, upload.file.handle, where, piece)  # noqa: SLF001
-            upload.acks.waiting += 1
-        return len(body)
+        ends, done, written = time.monotonic() + TURN_SECONDS, 0, 0
+        while done < len(body) and (not done or time.monotonic() < ends):
+            piece = self._found(upload, body, done) if upload.at < upload.there else 0
+            if not piece:
+                piece = self._write_piece(upload, body[done : done + self._pace.piece])
+                written += piece
+            done += piece
+            upload.at += piece
+        return done, written
+
+    def _write_piece(self, upload: Upload, piece: bytes) -> int:
+        upload.acks.settle(wholly=False)
+        where = int64(upload.at)
+        self._client._async_request(upload.acks, CMD_WRITE, upload.file.handle, where, piece)  # noqa: SLF001
+        upload.acks.sent(len(piece))
+        return len(piece)
+
+    def _found(self, upload: Upload, body: bytes, start: int) -> int:
+        """How many bytes of the body from `start` on lie there; at 0, all that does is cut off."""
+        if upload.at < upload.sure:
+            return min(len(body) - start, upload.sure - upload.at)
+        length = min(len(body) - start, upload.there - upload.at, self._pace.credit)
+        began = steady_ms()
+        found = b"".join(upload.file.readv([(upload.at, length)]))
+        if found == body[start : start + length]:
+            self._pace.came(length, began, steady_ms())
+            return length
+        upload.file.truncate(upload.at)
+        upload.there = upload.at
+        return 0
 
     def commit(self, upload: Upload) -> None:
         """Sync the file where the server can, write the manifest, give the file its name."""
-        upload.acks.settle(0)
+        upload.acks.settle(wholly=True)
         if upload.there > upload.at:
             upload.file.truncate(upload.at)
         size = upload.file.stat().st_size

@@ -1,4 +1,4 @@
-"""A line that is slow, or held to a rate, is no stalled one: chunks arrive, nothing much is sent twice, no end takes the
+"""A line that is slow, or held to a rate, is no stalled one: chunks arrive, little is sent twice, and no end takes the
 other for gone. The machines here talk over a pretended line, by a clock of its own; real ones in test_throttled.py."""
 
 from __future__ import annotations
