@@ -28,6 +28,9 @@ class Closings(Protocol):
     async def get(self) -> Path | None:
         """The next one; None when some were missed and the folder must be looked through."""
 
+    def pending(self) -> list[Path | None]:
+        """Those that came since, without waiting; not while `get` waits."""
+
     def close(self) -> None:
         """Stop watching."""
 
@@ -62,6 +65,7 @@ class ClosedFiles:
 
     Hidden and `.part` names never come. Where the kernel will not say whether a file is open, it comes on its event,
     or once it has not changed for `settled` seconds. `whole` may know better of a file that is open somewhere.
+    `missed` is told how many closed files are written again, or gone, before the next that is told of.
     """
 
     def __init__(
@@ -71,12 +75,14 @@ class ClosedFiles:
         watch: Callable[[Path], Closings],
         settled: float = SETTLED_SECONDS,
         whole: Callable[[Path], bool] = lambda path: False,
+        missed: Callable[[int], object] = lambda count: None,
     ) -> None:
         self.folder = folder
         self.pattern = pattern
         self._watch = watch
         self._settled = settled
         self._whole = whole
+        self._missed = missed
         self._seen: dict[Path, tuple[str, float]] = {}
         self._look = asyncio.Event()
         self._look.set()
@@ -92,7 +98,7 @@ class ClosedFiles:
         event = asyncio.ensure_future(closings.get())
         try:
             while True:
-                for path in await self._next(event):
+                for path in await self._next(closings, event):
                     yield path
                 if event.done():
                     event = asyncio.ensure_future(closings.get())
@@ -100,19 +106,32 @@ class ClosedFiles:
             event.cancel()
             closings.close()
 
-    async def _next(self, event: asyncio.Future[Path | None]) -> list[Path]:
-        """What the next event tells of, and all that is there when it is time to look: events must not put that off."""
+    async def _next(self, closings: Closings, event: asyncio.Future[Path | None]) -> list[Path]:
+        """What the next events tell of, and all that is there when it is time to look: events must not put that off."""
         looking = asyncio.ensure_future(self._look.wait())
         wanted: set[asyncio.Future[Any]] = {event, looking}
         wait = max(0.0, self._due - time.monotonic())
-        done, _ = await asyncio.wait(wanted, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(wanted, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
         looking.cancel()
-        path = event.result() if event in done else None
-        told = [path] if path is not None and self._wanted(path) and self._open(path) is not True else []
-        if path is not None and time.monotonic() < self._due:
+        await asyncio.sleep(0)  # after a standstill it is time to look, and events are there as well
+        events = [event.result(), *closings.pending()] if event.done() else []
+        told = self._told(events)
+        if events and None not in events and time.monotonic() < self._due:
             return told
         self._look.clear()
         return told + [each for each in self.scan() if each not in told]
+
+    def _told(self, events: list[Path | None]) -> list[Path]:
+        """The files that closed, once each, where what was closed is there still."""
+        closed = [path for path in events if path is None or self._named(path)]
+        last = {path: number for number, path in enumerate(closed)}
+        told = [path for path in sorted(last, key=last.__getitem__) if path is not None and self._there(path)]
+        if len(told) < len(closed):
+            self._missed(len(closed) - len(told))
+        return told
+
+    def _there(self, path: Path) -> bool:
+        return self._wanted(path) and self._open(path) is not True
 
     def scan(self) -> list[Path]:
         """Files that nobody writes to at this moment, oldest first."""
@@ -145,6 +164,8 @@ class ClosedFiles:
         except OSError:
             return None
 
+    def _named(self, path: Path) -> bool:
+        return fnmatch.fnmatch(path.name, self.pattern) and not path.name.startswith(".") and not is_part(path)
+
     def _wanted(self, path: Path) -> bool:
-        named = fnmatch.fnmatch(path.name, self.pattern) and not path.name.startswith(".") and not is_part(path)
-        return named and path.is_file() and not path.is_symlink()
+        return self._named(path) and path.is_file() and not path.is_symlink()

@@ -40,7 +40,7 @@ from hayrick_sensor.recover import open_journal
 from hayrick_sensor.report import build_report, free_bytes, write_status
 from hayrick_sensor.room import Room
 from hayrick_sensor.shipper import Limits, Shipper
-from hayrick_sensor.spool import Spool
+from hayrick_sensor.spool import OVERRUN, Spool
 from hayrick_sensor.windows import open_at
 
 log = logging.getLogger(__name__)
@@ -73,12 +73,13 @@ class Agent:
         self.pulls = Pulls(self.payloads.kept, self.link.send, settings.pull_kilobytes * 1000, self.counters)
         self.captures: dict[str, Capture] = {}
         self._spool_events: deque[spool.Event] = deque()
-        self._examine: asyncio.Queue[spool.FileClosed] = asyncio.Queue()
+        self._examine: asyncio.Queue[spool.FileClosed | str] = asyncio.Queue()  # a stream whose ring lapped us
         self._room.give_up = self._give_up
         rate = Rate(settings.shipping.kilobytes_per_second * 1000)
         self._outgoing = Outgoing(self.link.send, self._beat, self.payloads.block, rate)
         self._windows = settings.shipping.parsed()
         self._turned: dict[str, int] = {}
+        self._overrun: dict[str, int] = {}
         self._stopping = asyncio.Event()
         self._working = False
 
@@ -186,7 +187,8 @@ class Agent:
             taken = {stamp for name, stamp in self.spool.taken if name == stream.name}
             if not stream.delete and await asyncio.to_thread(ring_turned, stream.folder, taken):
                 self._turned[stream.name] = self.journal.last_closed(stream.name)
-            watch = ClosedFiles(stream.folder, stream.pattern, FolderClosings)
+            lapped = functools.partial(self._lapped, stream.name)
+            watch = ClosedFiles(stream.folder, stream.pattern, FolderClosings, missed=lapped)
             await self._watch(stream, watch)
             return
         folder = self.layout.open_folder(stream.name)
@@ -196,6 +198,11 @@ class Agent:
         capture = Capture(stream, folder, self.layout.run, watch.look, self._note_launch, last, cuts)
         self.captures[stream.name] = capture
         await asyncio.gather(capture.run(), self._watch(stream, watch))
+
+    def _lapped(self, stream: str, files: int) -> None:
+        """The ring's owner wrote files again, or deleted them, before they were looked at."""
+        self._room.write(lambda: self.journal.count("overrun_files", files))
+        self._examine.put_nowait(stream)
 
     async def _watch(self, stream: StreamSettings, watch: ClosedFiles) -> None:
         async for path in watch.closed():
@@ -216,6 +223,9 @@ class Agent:
         """One file at a time, so that measuring never takes more than one core."""
         while True:
             event = await self._examine.get()
+            if isinstance(event, str):
+                self._overrun.setdefault(event, self.journal.last_closed(event))
+                continue
             owned = self.spool.budgets[event.stream].owned
             found: spool.Event
             try:
@@ -226,7 +236,15 @@ class Agent:
                 found = spool.Measured(event.stream, event.source, event.stamp, None, 0)
             if isinstance(found, spool.Measured):
                 found = replace(found, gap_ms=self._gap(found))
+                self._lose_overrun(found)
             self._take(found)
+
+    def _lose_overrun(self, found: spool.Measured) -> None:
+        """What was missed lies between the chunk before and this one."""
+        if found.stream in self._overrun and found.measure is not None and found.measure.packets:
+            since, until = self._overrun.pop(found.stream), found.measure.first_ms
+            lost = spool.Lose(found.stream, 0, since, max(since, until), OVERRUN)
+            self._room.write(lambda: self._note(lost))
 
     def _gap(self, found: spool.Measured) -> int:
         """For how long nothing was captured before the file: tcpdump was started anew, or a ring turned unseen."""

@@ -45,6 +45,7 @@ from hayrick_sensor.spool_events import (
     Withdraw,
 )
 
+OVERRUN = "written again by its owner before it was read"
 _RANK = {INDEXED: 0, LANDED: 1, OFFERED: 2, CLOSED: 2}
 
 
@@ -110,8 +111,7 @@ class Spool:
         identity = _identity(event)
         self.measuring.discard(identity)
         self.taken.add(identity)
-        reason = "written again by its owner before it was read"
-        return [Count("overrun_files"), Lose(event.stream, 0, event.first_ms, event.last_ms, reason)]
+        return [Count("overrun_files"), Lose(event.stream, 0, event.first_ms, event.last_ms, OVERRUN)]
 
     def _keep(self, event: Measured, found: Measure, budget: Budget) -> list[Command]:
         sequence = self.next_sequence.get(event.stream, 1)

@@ -83,3 +83,26 @@ def test_file_that_was_left_comes_again_however_many_events_others_bring(
         return found
 
     assert asyncio.run(scenario()).count("left.pcap") >= 3
+
+
+def test_files_that_closed_and_were_written_again_or_deleted_before_they_were_told_of_are_counted(
+    tmp_path: Path,
+) -> None:
+    missed: list[int] = []
+
+    async def scenario() -> list[str]:
+        found: list[str] = []
+        files = ClosedFiles(tmp_path, "*.pcap", FolderClosings, missed=missed.append)
+        task = asyncio.ensure_future(collect(files, found, 3))
+        await asyncio.sleep(0.2)
+        for name in ("a.pcap", "b.pcap", "gone.pcap", "a.pcap", "other", "other"):
+            (tmp_path / name).write_bytes(b"again")
+        (tmp_path / "gone.pcap").unlink()
+        with (tmp_path / "b.pcap").open("wb"):  # no await before: the watch stands still meanwhile
+            await asyncio.sleep(0.2)
+        (tmp_path / "c.pcap").touch()
+        await asyncio.wait_for(task, 10)
+        return found
+
+    assert asyncio.run(scenario()) == ["a.pcap", "b.pcap", "c.pcap"]
+    assert missed == [3]  # a's first, gone's, and b's first

@@ -85,6 +85,11 @@ def landed(fleet: Fleet) -> list[list[int]]:
     return found
 
 
+def losses(fleet: Fleet) -> list[dict[str, Any]]:
+    with contextlib.closing(Journal(fleet.root / "spool" / "journal.sqlite", "s1")) as journal:
+        return journal.losses()
+
+
 def journal_counts(fleet: Fleet) -> dict[str, int]:
     with contextlib.closing(Journal(fleet.root / "spool" / "journal.sqlite", "s1")) as journal:
         return journal.counters()
@@ -150,3 +155,57 @@ def test_dumpcaps_ring_turned_while_the_sensor_was_down_is_never_taken_twice_nor
     assert sum(row["gap_ms"] > 0 for row in fleet.landed()) == 1  # the span that the ring lost while nobody looked
     done = subprocess.run([*SENSOR, "status", "--config", fleet.config], capture_output=True, text=True, timeout=30)
     assert "lo: backlog" in done.stdout
+
+
+RINGS: dict[str, list[object]] = {
+    "tcpdump -C -W": ["tcpdump", "-Z", "root", "-C", 1, "-W", 3, "-w", "r.pcap", FILTER],
+    "tcpdump -G": ["tcpdump", "-Z", "root", "-G", 1, "-w", "r.pcap", FILTER],
+    "tcpdump -G -W": ["tcpdump", "-Z", "root", "-G", 1, "-W", 60, "-w", "r%S.pcap", FILTER],
+    "dumpcap filesize": ["dumpcap", "-q", "-P", "-f", FILTER, "-b", "filesize:900", "-b", "files:3", "-w", "r.pcap"],
+    "dumpcap duration": ["dumpcap", "-q", "-f", FILTER, "-b", "duration:1", "-b", "files:3", "-w", "r.pcapng"],
+}
+
+
+def lapped(fleet: Fleet, ring: str) -> None:
+    """A ring is filled, goes on while the sensor stands still, and is taken to its end."""
+    fleet.start("landing")
+    fleet.start("sensor")
+    wait_until(lambda: (fleet.root / "spool" / "status.json").exists(), 20, fleet)
+    with running(fleet, RINGS[ring][0], "-i", "lo", *RINGS[ring][1:]):
+        send(fleet, 0, 400, 8000, 0.004)
+        if ring != "tcpdump -G":  # of whose one file nothing is ever left
+            wait_until(lambda: len(check(fleet)) >= 100, 20, fleet)
+            assert journal_counts(fleet).get("overrun_files", 0) == 0
+        fleet.processes["sensor"].send_signal(signal.SIGSTOP)
+        send(fleet, 400, 1000, 8000, 0.005)
+        fleet.processes["sensor"].send_signal(signal.SIGCONT)
+        send(fleet, 1400, 300, 8000, 0.004)
+        time.sleep(1.5)
+        send(fleet, 1700, 1, 8000)
+    wait_until(lambda: all_taken(fleet), 20, fleet)
+    wait_until(lambda: fleet.states() <= {"indexed"}, 20, fleet)
+    check(fleet)
+
+
+@pytest.mark.parametrize("fleet", ["copy"], indirect=True)
+@pytest.mark.parametrize("ring", [
+    pytest.param(ring, marks=[] if ring == "tcpdump -C -W" else pytest.mark.long)
+    for ring in RINGS if ring != "tcpdump -G"
+])  # fmt: skip
+def test_what_a_ring_overwrote_while_the_sensor_stood_still_is_lost_with_its_span(fleet: Fleet, ring: str) -> None:
+    lapped(fleet, ring)
+    rows, chunks, lost = sorted(fleet.landed(), key=lambda row: row["first_ms"]), sorted(landed(fleet)), losses(fleet)
+    after = [index for index in range(1, len(chunks)) if chunks[index][0] != chunks[index - 1][-1] + 1]
+    assert chunks[0][0] == 0
+    assert bool(after) == bool(lost) == (ring != "tcpdump -G -W")  # whose files outlast the standstill
+    for index in after:
+        spans = [each["first_ms"] for each in lost if each["last_ms"] == rows[index]["first_ms"]]
+        assert len(spans) == 1, (lost, rows)
+        assert abs(spans[0] - rows[index - 1]["last_ms"]) < 1000, "from when the chunk before was closed"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fleet", ["copy"], indirect=True)
+def test_ring_of_one_file_of_which_nothing_is_left_says_so(fleet: Fleet) -> None:
+    lapped(fleet, "tcpdump -G")
+    assert journal_counts(fleet)["overrun_files"] >= 5
