@@ -30,7 +30,7 @@ class Documents:
     """A batch that has documents only: all that a store of whole documents asks for."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
-        self._lines = [json.dumps(each, ensure_ascii=False).encode() for each in documents]
+        self._lines = [json.dumps(each, ensure_ascii=False, separators=(",", ":")).encode() for each in documents]
 
     def __len__(self) -> int:
         return len(self._lines)

@@ -30,7 +30,7 @@ from hayrick_collector.store.elasticsearch.connection import connected
 from hayrick_collector.store.elasticsearch.mapping import path, properties
 from hayrick_collector.store.elasticsearch.prepare import prepare
 from hayrick_collector.store.elasticsearch.upkeep import Upkeep
-from hayrick_common.errors import ConfigError, StoreError
+from hayrick_common.errors import ConfigError, StoreAwayError, StoreError
 
 pytestmark = pytest.mark.timeout(START_S + 120)  # the first one waits for the server
 T = TypeVar("T")
@@ -181,6 +181,11 @@ def test_answers_to_items_are_read_one_by_one() -> None:
     left, reason = bulk.refused(items, [red, good, red])
     assert [each.id for each in left] == ["0", "2"]
     assert "red" in reason
+    dying: dict[str, Any] = {"index": {"status": 500, "error": {"type": "node_closed_exception", "reason": "bye"}}}
+    assert bulk.refused(items, [good, good, dying]) == ([items[2]], "bye")
+    closed: dict[str, Any] = {"index": {"status": 400, "error": {"type": "index_closed_exception", "reason": "closed"}}}
+    with pytest.raises(StoreAwayError, match="closed"):
+        bulk.refused(items, [good, closed, good])
     with pytest.raises(ValueError, match="session 2: no"):
         bulk.refused(items, [good, busy, wrong])
     with pytest.raises(StoreError, match="credentials"):

@@ -16,7 +16,7 @@ from tests.collector.store.test_elasticsearch import ids, put, stored
 
 from hayrick_collector.store.elasticsearch import Cluster
 from hayrick_collector.store.elasticsearch.connection import connected
-from hayrick_common.errors import StoreError
+from hayrick_common.errors import StoreAwayError
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(START_S + 600)]
 CHUNKS, SESSIONS, WRITERS = 60, 15, 3
@@ -58,7 +58,7 @@ class Ingest:
             try:
                 put(self._cluster, chunk, batch(*(session(f"{chunk}-{n}", chunk) for n in range(SESSIONS))))
                 self.done.append(chunk)
-            except (StoreError, TimeoutError) as error:
+            except (StoreAwayError, TimeoutError) as error:
                 self.refused.append(str(error))
                 self._left.append(chunk)
                 time.sleep(0.5)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
-from hayrick_collector.store.elasticsearch.failures import BUSY, blocked, explain, root_cause, translated
+from hayrick_collector.store.elasticsearch.failures import BUSY, explain, passing, root_cause, translated
 from hayrick_collector.store.interface import Waiting
 from hayrick_common.errors import StoreAwayError, StoreError
 
@@ -81,7 +81,7 @@ class Bulk:
 
     def _send(self, items: Sequence[Item]) -> tuple[list[Item], str]:
         """What is to be sent again, and why."""
-        lines: Any = [line for item in items for line in (item.action, item.body)]
+        lines: Any = b"\n".join([line for item in items for line in (item.action, item.body)]) + b"\n"
         try:
             answer = self._client.bulk(operations=lines, filter_path=_ONLY)
         except TransportError as error:
@@ -95,7 +95,8 @@ class Bulk:
 
 
 def refused(items: Sequence[Item], answers: Sequence[Mapping[str, Any]]) -> tuple[list[Item], str]:
-    """The items that a busy cluster did not take; ValueError for one that it never will, StoreError for a block."""
+    """The items that a busy cluster did not take; ValueError for one that it never will, StoreAwayError
+    for an index that takes none."""
     left, reason = [], ""
     for item, answer in zip(items, answers, strict=True):
         ((_, result),) = answer.items()
@@ -103,10 +104,10 @@ def refused(items: Sequence[Item], answers: Sequence[Mapping[str, Any]]) -> tupl
         if status < 300:
             continue
         cause = root_cause(result)
-        if status in BUSY:
+        if status in BUSY or status >= 500:
             left.append(item)
             reason = explain(cause)
-        elif blocked(cause):
+        elif passing(status, cause):
             raise StoreAwayError(f"{explain(cause)} (HTTP {status})")
         elif status == 400:
             raise ValueError(f"Elasticsearch refuses the session {item.id}: {explain(cause)}")

@@ -12,7 +12,22 @@ from elasticsearch import ApiError, TransportError
 from hayrick_common.errors import StoreAwayError, StoreError
 
 BUSY = frozenset({408, 409, 429, 502, 503, 504})  # trying again later may help
-AWAY = (BUSY - {409}) | {401}  # and no session is at fault, nor are others: credentials run out for all
+AWAY = BUSY - {409}  # and no session is at fault
+# What a node that goes, a disk without room or an operator's closing of an index is told as, whatever the status.
+_PASSING = frozenset(
+    {
+        "already_closed_exception",
+        "file_system_exception",
+        "i_o_exception",
+        "index_closed_exception",
+        "index_shard_closed_exception",
+        "node_closed_exception",
+        "node_disconnected_exception",
+        "node_not_connected_exception",
+        "receive_timeout_transport_exception",
+        "send_request_transport_exception",
+    }
+)
 _PLAIN = {
     "cluster_block_exception": "Elasticsearch takes no writes",
     "unavailable_shards_exception": "a primary shard is missing, the cluster is red",
@@ -43,6 +58,8 @@ def translated() -> Iterator[None]:
 def _of_answer(error: ApiError) -> Exception:
     cause = root_cause(error.body)
     text = explain(cause)
+    if passing(error.status_code, cause):
+        return StoreAwayError(f"{text} (HTTP {error.status_code})")
     if error.status_code == 400:
         return ValueError(f"Elasticsearch cannot search for this: {text}")
     if error.status_code == 401:
@@ -50,10 +67,14 @@ def _of_answer(error: ApiError) -> Exception:
             "Elasticsearch refuses these credentials (store.api_key_file, or store.user with store.password_file):"
             f" {text} (HTTP 401)"
         )
-    if error.status_code == 403 and not blocked(cause):
+    if error.status_code == 403:
         return StoreError(f"Elasticsearch does not allow this user to do it: {text}")
-    away = error.status_code in AWAY or blocked(cause)
-    return (StoreAwayError if away else StoreError)(f"{text} (HTTP {error.status_code})")
+    return StoreError(f"{text} (HTTP {error.status_code})")
+
+
+def passing(status: int, cause: Mapping[str, Any]) -> bool:
+    """Whether the cluster takes nothing now, and no session is at fault."""
+    return status in AWAY or blocked(cause) or cause.get("type") in _PASSING
 
 
 def blocked(cause: Mapping[str, Any]) -> bool:

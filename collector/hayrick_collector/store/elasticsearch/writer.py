@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 from typing import Any
 
@@ -28,8 +27,6 @@ from hayrick_common.errors import StoreError
 
 RETRIES = 50  # of a change to the one list that all writers change
 _SPAN = {"firstPacket": {"min": {"field": "firstPacket"}}, "lastPacket": {"max": {"field": "lastPacket"}}}
-_ID = re.compile(rb'"id":\s*"([^"\\]*)"')
-_CHUNK = re.compile(rb'"chunk":\s*"([^"\\]*)"')
 
 
 class ElasticsearchWriter(SegmentWriter):
@@ -46,6 +43,8 @@ class ElasticsearchWriter(SegmentWriter):
     ) -> None:
         self._cluster, self._chunk = cluster, chunk
         self._stamp = time.time_ns()
+        self._stamped_end = b',"hayrick":{"stamp":%d}}' % self._stamp
+        self._index_of: dict[str, str] = {}
         self._sent = 0
         self._done = False
         prepare_once(cluster, catalogue)
@@ -100,24 +99,30 @@ class ElasticsearchWriter(SegmentWriter):
         return self._chunk in before
 
     def _item(self, line: bytes) -> Item:
-        session, chunk = _only(_ID, line, "id"), _only(_CHUNK, line, "chunk")
+        session, chunk = _text(line, b'"id":"'), _text(line, b'"chunk":"')
         if chunk != self._chunk:
             raise ValueError(f"a session of the batch does not belong to the chunk {self._chunk}")
-        if not SESSION_ID.fullmatch(session):
-            raise ValueError(f"a session's id begins with its day, {session!r} does not")
-        with translated():
-            index = self._parts.index(session)
-        stamped = self._stamped(line.rstrip())
+        index = self._index(session)
+        stamped = self._stamped(line)
         if not self._committed:  # nobody saw it, so nobody tagged it
             return Item(b'{"index":{"_index":"%s","_id":"%s"}}' % (index.encode(), session.encode()), stamped, session)
         update = {"script": scripts.replace(json.loads(stamped)), "scripted_upsert": True, "upsert": {}}
         action = {"update": {"_index": index, "_id": session, "retry_on_conflict": 5}}
         return Item(json.dumps(action).encode(), json.dumps(update).encode(), session)
 
+    def _index(self, session: str) -> str:
+        if not SESSION_ID.fullmatch(session):
+            raise ValueError(f"a session's id begins with its day, {session!r} does not")
+        index = self._index_of.get(session[:6])
+        if index is None:
+            with translated():
+                index = self._index_of[session[:6]] = self._parts.index(session)
+        return index
+
     def _stamped(self, line: bytes) -> bytes:
         """With the attempt's stamp; what a migration says of tags stays beside it."""
         if b'"hayrick":' not in line:
-            return line[:-1] + b',"hayrick":{"stamp":%d}}' % self._stamp
+            return line[:-1] + self._stamped_end
         document = json.loads(line)
         document["hayrick"]["stamp"] = self._stamp
         return json.dumps(document).encode()
@@ -176,11 +181,13 @@ def _hidden(client: Elasticsearch, cluster: Cluster) -> list[str]:
         return []
 
 
-def _only(pattern: re.Pattern[bytes], line: bytes, name: str) -> str:
-    """A member's text without reading the whole document, where its name stands in it only once."""
-    found = pattern.findall(line)
-    if len(found) == 1:
-        return str(found[0], "utf-8")
+def _text(line: bytes, named: bytes) -> str:
+    """A member's text, without reading the whole document where its name stands in it only once."""
+    start = line.find(named) + len(named)
+    end = line.find(b'"', start)
+    if start >= len(named) and line.find(named, end) < 0 and b"\\" not in (text := line[start:end]):
+        return text.decode()
+    name = named[1:-3].decode()
     value = json.loads(line).get(name)
     if not isinstance(value, str):
         raise ValueError(f"a session has no {name}")
