@@ -87,9 +87,10 @@ def main() -> None:
     parsers = {name: commands.add_parser(name) for name in what}
     for each in parsers.values():
         each.add_argument("file", nargs="?", type=Path, default=CORPUS, help="a capture, plain or .zst")
-    parsers["index"].add_argument(
-        "--elasticsearch", metavar="URL", dest="cluster", default="", help="into this cluster"
-    )
+    for name in ("index", "query"):
+        parsers[name].add_argument(
+            "--elasticsearch", metavar="URL", dest="cluster", default="", help="on this cluster, not the embedded store"
+        )
     parsers["query"].add_argument(
         "--sessions", type=int, default=10_000_000, help="in the store (default: %(default)s)"
     )

@@ -13,25 +13,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import cluster as shared
 from measuring import CACHE
 from synthetic import DAYS, build
 
 import hayrick_decode
+from hayrick_collector.config import load_config
 from hayrick_collector.expression import Catalogue, parse_expression
 from hayrick_collector.store import Query, Store, open_store
 
 TIMES = 15
 Question: TypeAlias = Callable[[Store], Awaitable[Any]]
 
-# Indexes a capture as new chunks into the store of the first argument until its standard input ends.
+# Indexes a capture as new chunks into the store of the first argument (folder or settings) until standard input ends.
 FILL = """
 import itertools, sys, threading
 import hayrick_decode
+from hayrick_collector.config import load_config
 from hayrick_collector.store import open_store
 from pathlib import Path
 ended = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-store = open_store(Path(sys.argv[1]))
+where = Path(sys.argv[1])
+store = open_store(load_config(where) if where.is_file() else where)
 for number in itertools.count():
     if ended.is_set():
         break
@@ -43,19 +47,32 @@ for number in itertools.count():
 """
 
 
-def query(capture: Path, sessions: int) -> None:
-    """Ask an embedded store of so many sessions."""
-    folder = build(capture, CACHE, sessions)
-    asyncio.run(_measured(open_store(folder), folder, capture))
+def query(capture: Path, sessions: int, cluster: str) -> None:
+    """Ask an embedded store of so many sessions, or the cluster at this address."""
+    if cluster:
+        asyncio.run(_of_cluster(capture, sessions, cluster))
+    else:
+        folder = build(capture, CACHE, sessions)
+        asyncio.run(_measured(open_store(folder), folder, capture))
 
 
-async def _measured(store: Store, folder: Path, capture: Path) -> None:
+async def _of_cluster(capture: Path, sessions: int, cluster: str) -> None:
+    """The sessions stay for the next time, as the embedded store does."""
+    folder = CACHE / f"cluster-{sessions}"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = shared.settings(folder, cluster, f"hayrick_bench_{sessions}_")
+    config = load_config(settings)
+    await shared.fill(config, capture, sessions)
+    await _measured(open_store(config), settings, capture)
+
+
+async def _measured(store: Store, where: Path, capture: Path) -> None:
     async with store:
         health = await store.health()
         print(f"{health['sessions']} sessions, {health['bytes'] / 1e9:.2f} GB on disk, {TIMES} times each, ms:")
         questions = await _questions(store)
         calm = await _times(store, questions)
-        with _filling(folder, capture):
+        with _filling(where, capture):
             busy = await _times(store, questions)
         for chunk in [str(value) async for value, _ in store.unique(Query(), "chunk") if str(value).startswith("fill")]:
             await store.delete_chunk(chunk)
@@ -117,10 +134,10 @@ async def _all(found: AsyncIterator[Any]) -> int:
 
 
 @contextmanager
-def _filling(folder: Path, capture: Path) -> Iterator[None]:
+def _filling(where: Path, capture: Path) -> Iterator[None]:
     """Another process that indexes as fast as it can, as long as the block runs."""
     with subprocess.Popen(
-        [sys.executable, "-c", FILL, str(folder), str(capture)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", FILL, str(where), str(capture)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
