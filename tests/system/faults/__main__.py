@@ -91,6 +91,7 @@ async def run(root: Path, args: argparse.Namespace) -> dict[str, Any]:
             problems.append(str(error))
         settled = time.monotonic()
         verdict = await asyncio.to_thread(judge, world)
+        judged = time.monotonic()
     finally:
         with contextlib.suppress(OSError):
             (root / "story.txt").write_text("\n".join(schedule.story) + "\n")
@@ -100,7 +101,11 @@ async def run(root: Path, args: argparse.Namespace) -> dict[str, Any]:
         "faults": sum(schedule.done.values()),
         "kinds": dict(sorted(schedule.done.items())),
         "overlapping": schedule.overlaps,
-        "seconds": {"faults": round(hurt - began, 1), "settling": round(settled - hurt, 1)},
+        "seconds": {
+            "faults": round(hurt - began, 1),
+            "settling": round(settled - hurt, 1),
+            "judging": round(judged - settled, 1),
+        },
         "unasked_ends": {each.name: each.ends for each in [world.collector, *(s.keeper for s in world.sensors)]},
         **verdict.as_dict(),
         "problems": problems + verdict.problems,

@@ -78,9 +78,6 @@ class Schedule:
         if self._broken:
             raise self._broken
 
-    def _begun(self) -> int:
-        return self.done.total() + len(self._running)
-
     def _targets(self, faults: Faults) -> list[Target]:
         def landed(name: str) -> Callable[[], int]:
             return lambda: self.world.landed(name)
