@@ -31,7 +31,8 @@ def scheduled(config: CollectorConfig, backend: DirectBackend) -> Iterator[None]
     """Run the jobs while the block does. A job that fails is logged by the scheduler and runs again at its time."""
     scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
     scheduler.add_job(maintain, "interval", [backend], minutes=MAINTAIN_MINUTES, jitter=20)
-    scheduler.add_job(retain, "interval", [backend], minutes=RETENTION_MINUTES, jitter=5)
+    retention = Retention(config, backend.catalog, backend.store)
+    scheduler.add_job(retain, "interval", [retention], minutes=RETENTION_MINUTES, jitter=5)
     scheduler.add_job(forget, "interval", [backend], hours=AUDIT_HOURS, jitter=60)
     follow = partial(follow_schedules, scheduler, backend)
     scheduler.add_job(follow, "interval", seconds=FOLLOW_SECONDS, next_run_time=datetime.now(timezone.utc))
@@ -78,9 +79,9 @@ async def maintain(backend: DirectBackend) -> None:
         LOG.info("store tidied: %s", done)
 
 
-async def retain(backend: DirectBackend) -> None:
+async def retain(retention: Retention) -> None:
     """Let go what the settings say."""
-    done = await Retention(backend.config, backend.catalog, backend.store).run()
+    done = await retention.run()
     if any(done.values()):
         LOG.info("retention: chunks that lost something: %s", dict(done))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import shutil
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from hayrick_collector.archive.container import SUFFIXES, with_suffix
+from hayrick_collector.archive.size import Size
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.store import Store
@@ -40,6 +40,7 @@ class Retention:
         self._settings = config.retention
         self._catalog = catalog
         self._store = store
+        self._stored = Size(config.folder.archive)
         self._free = free or (lambda: shutil.disk_usage(config.data).free)
 
     async def run(self, *, now_ms: int | None = None) -> Counter[str]:
@@ -55,7 +56,7 @@ class Retention:
             async for row in self._each(lambda: self._catalog.with_packets_before(before, limit=PORTION)):
                 done["packets"] += await self._let_packets_go(row, "age") > 0
         if self._settings.packet_gigabytes:
-            stored = await asyncio.to_thread(stored_bytes, self._config.folder.archive)
+            stored = await asyncio.to_thread(self._stored.measure)
             await self._make_room(lambda: stored, self._settings.packet_gigabytes * 10**9, "bytes", done)
         if floor := self._settings.keep_free_gigabytes * 10**9:
             await self._make_room(lambda: floor - self._free(), 0, "disk", done)
@@ -129,22 +130,6 @@ def remove_file(path: Path) -> int:
     if freed:
         sync_folder(path.parent)
     return freed
-
-
-def stored_bytes(folder: Path) -> int:
-    """Bytes of all files under a folder; those that go meanwhile count for nothing."""
-    total, waiting = 0, [str(folder)]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-        except FileNotFoundError:
-            continue
-    return total
 
 
 def sweep_parts(incoming: Path, *, now: float | None = None) -> int:
