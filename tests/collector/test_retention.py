@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from tests.collector.captures import START, dns_query, write_pcap
+from tests.collector.captures import START, dns_query, ethernet, write_pcap
 
 from hayrick_collector.backend import Capture, Search
+from hayrick_collector.catalog import STATES
 from hayrick_collector.config import CollectorConfig, RetentionConfig
 from hayrick_collector.direct import DirectBackend
 from hayrick_collector.retention import DAY_MS, PART_KEPT_SECONDS, Retention, sweep_parts
@@ -27,15 +29,16 @@ NOW_MS = (START + 6 * DAY) * 1000
 
 
 def with_three_days(
-    tmp_path: Path, work: Callable[[DirectBackend], Awaitable[None]], retention: RetentionConfig
+    tmp_path: Path, work: Callable[[DirectBackend], Awaitable[None]], retention: RetentionConfig, more: int = 0
 ) -> None:
-    """A chunk of each of three days, indexed, then the work."""
+    """A chunk of each of three days, indexed, then the work; `more` packets in each that cannot be compressed."""
 
     async def run() -> None:
         config = CollectorConfig(data=tmp_path / "data", retention=retention)
         backend = await DirectBackend.open(config)
         for day in DAYS:
-            path = write_pcap(tmp_path / f"day{day}.pcap", [dns_query(f"day{day}.example")], start=START + day * DAY)
+            frames = [dns_query(f"day{day}.example"), *(ethernet(os.urandom(1400), 0x88B5) for _ in range(more))]
+            path = write_pcap(tmp_path / f"day{day}.pcap", frames, start=START + day * DAY)
             await backend.ingest(Capture(str(path), partial(opened, path)))
         await work(backend)
         await backend.close()
@@ -97,6 +100,40 @@ def test_what_is_not_indexed_goes_last_and_only_if_the_settings_allow_it(tmp_pat
         assert [each["chunks"] for each in lost] == ([1] if allowed else [])
 
     with_three_days(tmp_path, work, RetentionConfig(keep_free_gigabytes=1, give_up_unindexed=allowed))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A tmpfs that has 1 GB free once 16 MB are taken, in place of the data folder."""
+    (tmp_path / "data").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={10**9 + (16 << 20)}", "tmpfs", tmp_path / "data"], check=True)
+    yield tmp_path / "data"
+    subprocess.run(["umount", "-l", tmp_path / "data"], check=True)
+
+
+def leave(disk: Path, spare: int) -> None:
+    """Fill the disk, a page at a time, until less than 1 GB and so much more is free."""
+    with (disk / "somebody elses").open("ab", buffering=0) as other:
+        while shutil.disk_usage(disk).free >= 10**9 + spare:
+            other.write(bytes(4096))
+
+
+def test_disk_that_fills_up_takes_indexed_packets_first_and_no_more_than_it_must(disk: Path, tmp_path: Path) -> None:
+    """Of a real disk: the oldest indexed, the next, and what was never searchable last."""
+
+    async def work(backend: DirectBackend) -> None:
+        oldest, middle, newest = sorted(backend.catalog.chunks(), key=lambda row: row.last_packet or 0)
+        backend.catalog.again(oldest.key)
+        leave(disk, 4096)
+        assert +(await retained(backend)) == Counter()
+        for what, gone in (("packets", middle), ("packets", newest), ("unindexed", oldest)):
+            leave(disk, 0)
+            assert +(await retained(backend)) == {what: 1}
+            assert not backend.config.folder.absolute(gone.path).exists()
+            assert shutil.disk_usage(disk).free >= 10**9
+        assert backend.catalog.counts() == {**dict.fromkeys(STATES, 0), "indexed": 2}
+
+    with_three_days(tmp_path, work, RetentionConfig(keep_free_gigabytes=1, give_up_unindexed=True), 300)
 
 
 def test_half_received_part_goes_after_a_week(tmp_path: Path) -> None:
