@@ -53,8 +53,19 @@ def _stream(name: str, stream: dict[str, Any]) -> Iterator[str]:
     dropped = _number(packets.get("dropped")) + _number(packets.get("interface_dropped"))
     counted = f", {_number(packets.get('received'))} packets received, {dropped} dropped" if packets else ""
     yield f"  stream   {name}: {behind}{counted}"
+    yield from _records(name, _mapping(stream.get("records")))
     if capture.get("problem"):
         yield f"  PROBLEM  {name}: {text.safe(str(capture['problem']))}"
+
+
+def _records(name: str, records: dict[str, Any]) -> Iterator[str]:
+    """What records saved on the wire, once any were sent; packets would have been compressed as well."""
+    if packets := _number(records.get("packet_bytes")):
+        sent = _number(records.get("bytes"))
+        yield (
+            f"  records  {name}: {_number(records.get('chunks'))} chunks, {text.size(sent)} sent instead of "
+            f"{text.size(packets)} of packets ({100 * sent / packets:.1f}%)"
+        )
 
 
 def _coverage(stream: dict[str, Any], colour: bool) -> Iterator[str]:

@@ -25,6 +25,15 @@ def test_backlog_and_drops_stand_with_their_stream() -> None:
     assert stream == "  stream   up: 2 chunks behind (2.0 kB), 900 packets received, 7 dropped"
 
 
+def test_what_records_saved_stands_with_their_stream() -> None:
+    records = {"chunks": 30, "bytes": 1_200_000, "packet_bytes": 34_000_000}
+    assert _lines(_sensor(streams={"up": {"records": records}}))[-1] == (
+        "  records  up: 30 chunks, 1.2 MB sent instead of 34.0 MB of packets (3.5%)"
+    )
+    none = {"chunks": 0, "bytes": 0, "packet_bytes": 0}
+    assert len(_lines(_sensor(streams={"up": {"records": none}}))) == 2
+
+
 @pytest.mark.parametrize(
     ("beat", "told"),
     [
