@@ -36,7 +36,7 @@ _VARIED = {
 def build(capture: Path, folder: Path, sessions: int) -> Path:
     """A store of so many sessions over the last 20 days, in segments of the size that compaction leaves; kept."""
     per_segment = min(sessions, PER_SEGMENT)
-    made = folder / f"synthetic-{sessions}-{per_segment}"
+    made = folder / f"synthetic-needles-{sessions}-{per_segment}"
     if not (made / "ready").exists():
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)

@@ -16,7 +16,7 @@ from hayrick_common.errors import StoreError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-SESSIONS, DOCUMENTS, PACKETS = "sessions", "documents", "packets"
+SESSIONS, DOCUMENTS, PACKETS, NEEDLES = "sessions", "documents", "packets", "needles"
 PARALLEL = (DOCUMENTS, PACKETS)  # a row each a session, in files with the same numbers and in the same order
 _NAME = re.compile(r"(?P<stamp>\d{20})-[A-Za-z0-9_.-]+")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from hayrick_collector.store.embedded.layout import Layout, Manifest, TableFiles
+from hayrick_collector.store.embedded.layout import NEEDLES, Layout, Manifest, TableFiles
 from hayrick_collector.store.embedded.relations import Relations
 from hayrick_collector.store.embedded.snapshot import Live, Segment, Snapshot
 from hayrick_collector.store.embedded.writer import ParquetFolder
@@ -120,7 +120,7 @@ def _merge(layout: Layout, connection: duckdb.DuckDBPyConnection, group: list[Li
     folder = ParquetFolder(layout, connection, label)
     try:
         relations = Relations(group)
-        for table in sorted({table for each in group for table in each.manifest.tables}):
+        for table in sorted({table for each in group for table in each.manifest.tables} - {NEEDLES}):
             folder.write(table, relations.whole(table, _all_columns(group, table)), 0)
         chunks = {
             chunk: stamp for each in group for chunk, stamp in each.manifest.chunks.items() if chunk not in each.without

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from hayrick_collector.store.embedded import columns, sql
 from hayrick_collector.store.embedded.layout import PARALLEL, SESSIONS
+from hayrick_collector.store.embedded.needles import Rows
 from hayrick_collector.store.embedded.snapshot import Live
 from hayrick_collector.store.embedded.sql import Sql
 
@@ -20,9 +21,11 @@ TAGS = "tags"
 class Relations:
     """Makes the FROM clauses over some segments."""
 
-    def __init__(self, live: Iterable[Live], tag_files: Iterable[str] = ()) -> None:
+    def __init__(self, live: Iterable[Live], tag_files: Iterable[str] = (), rows: Rows | None = None) -> None:
+        """`rows`: of these files of sessions nothing else is wanted."""
         self._live = list(live)
         self._tag_files = list(tag_files)
+        self._rows = rows or {}
 
     def has(self, table: str) -> bool:
         """Whether any segment has rows of the table."""
@@ -81,14 +84,31 @@ class Relations:
     def _group(self, table: str, members: list[Live], wanted: Mapping[str, str], extra: Iterable[str]) -> Sql:
         actual = members[0].manifest.tables[table].columns
         picked = [columns.adapted(column, actual.get(column), kind) for column, kind in wanted.items()]
-        made = _read([path for each in members for path in each.paths(table)], [*picked, *extra])
+        paths = [path for each in members for path in each.paths(table)]
         without = sorted(members[0].without)
+        if table == SESSIONS:
+            return self._some(paths, [*picked, *extra], Sql("chunk NOT IN ?", (without,)) if without else None)
+        made = _read(paths, [*picked, *extra])
         if not without:
             return made
-        if table == SESSIONS:
-            return made + Sql(" WHERE chunk NOT IN ?", (without,))
         kept = _read([path for each in members for path in each.paths(SESSIONS)], [ID])
         return made + " WHERE id IN (" + kept + Sql(" WHERE chunk NOT IN ?)", (without,))
+
+    def _some(self, paths: list[str], picked: Iterable[str], also: Sql | None) -> Sql:
+        """The wanted rows of these files of sessions."""
+        listed = list(picked)
+        whole = [path for path in paths if path not in self._rows]
+        pieces = [_read(whole, listed) + _where(also)] if whole else []
+        for path in paths:
+            if numbers := self._rows.get(path):
+                own = Sql(f"file_row_number IN ({', '.join(map(str, sorted(set(numbers))))})")
+                pieces.append(_read([path], listed) + _where(own, also))
+        return sql.join(" UNION ALL ", pieces) if pieces else _read(paths[:1], listed) + " WHERE false"
+
+
+def _where(*conditions: Sql | None) -> Sql:
+    wanted = [condition for condition in conditions if condition is not None]
+    return " WHERE " + sql.all_of(wanted) if wanted else Sql("")
 
 
 def _read(paths: list[str], picked: Iterable[str]) -> Sql:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from hayrick_collector.expression import EVERYTHING
 from hayrick_collector.store import documents
-from hayrick_collector.store.embedded import columns, paging, sql
+from hayrick_collector.store.embedded import columns, needles, paging, sql
 from hayrick_collector.store.embedded.layout import DOCUMENTS, PACKETS, SESSIONS
 from hayrick_collector.store.embedded.paging import Key
 from hayrick_collector.store.embedded.relations import TAGS, Relations
@@ -71,7 +71,8 @@ class Search(View):
 
     def places_of(self, ids: Sequence[str]) -> list[Place]:
         """Where these sessions are, as far as they are there."""
-        sessions = Relations(holding(self.live, ids)).table(SESSIONS, {"chunk": "VARCHAR"})
+        rows = self.rows_of(needles.keys_of(ids)) if len(ids) <= needles.MOST_KEYS else None
+        sessions = Relations(holding(self.live, ids), rows=rows).table(SESSIONS, {"chunk": "VARCHAR"})
         if sessions is None:
             return []
         return _places(self.rows(_PLACE + sessions + Sql(" WHERE id IN ?", (list(ids),))))

@@ -9,6 +9,7 @@ import duckdb
 
 from hayrick_collector.expression import Catalogue, Field
 from hayrick_collector.store import questions
+from hayrick_collector.store.embedded import needles
 from hayrick_collector.store.embedded.compiler import Compiler
 from hayrick_collector.store.embedded.layout import SESSIONS
 from hayrick_collector.store.embedded.relations import Relations
@@ -25,15 +26,24 @@ class View:
     ) -> None:
         self._cursor, self.catalogue, self._tag_files = cursor, catalogue, tag_files
         self.live = list(snapshot.live())
+        self._found: dict[frozenset[int], needles.Rows] = {}
 
     def field(self, name: str) -> Field:
         """ValueError if the catalogue has none of this name."""
         return questions.known(self.catalogue, name)
 
     def relations(self, query: Query, among: Iterable[Live] | None = None) -> Relations:
-        """The tables of the time asked for, of some segments or all."""
-        live = self.live if among is None else among
-        return Relations(pruned(live, query.start_ms, query.stop_ms), self._tag_files)
+        """The tables of the time asked for, of some segments or all; where the expression is about rare values, no more
+        rows of sessions than may have them."""
+        live = pruned(self.live if among is None else among, query.start_ms, query.stop_ms)
+        keys = needles.keys(query.node)
+        return Relations(live, self._tag_files, self.rows_of(keys) if keys is not None else None)
+
+    def rows_of(self, keys: frozenset[int]) -> needles.Rows:
+        """Where sessions with these keys are."""
+        if keys not in self._found:
+            self._found[keys] = needles.rows(self._cursor, self.live, keys)
+        return self._found[keys]
 
     def hits(
         self, query: Query, wanted: dict[str, str], among: Iterable[Live] | None = None, also: Iterable[Sql] = ()

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import duckdb
 
-from hayrick_collector.store.embedded import sql
+from hayrick_collector.store.embedded import needles, sql
 from hayrick_collector.store.embedded.duck import Limits, connect
 from hayrick_collector.store.embedded.layout import (
     DOCUMENTS,
     MANIFEST,
+    NEEDLES,
     PACKETS,
     PARALLEL,
     SESSIONS,
@@ -31,7 +32,11 @@ from hayrick_collector.store.interface import Batch, SegmentWriter, Table
 from hayrick_common import files
 
 WRITER_LIMITS = Limits(memory="256MB", threads=1, spill="1GB")
-_ROW_GROUPS = {DOCUMENTS: 2048, PACKETS: 8192}  # a page's documents are few: read little around each
+_ROW_GROUPS = {  # a page's documents are few: read little around each
+    DOCUMENTS: 2048,
+    PACKETS: 8192,
+    NEEDLES: needles.ROW_GROUP,
+}
 _FRESH_LEVEL, _MERGED_LEVEL = 1, 3  # of zstd: a fresh segment is to be there soon, and is written anew when merged
 _HELD = "held"
 _HELD_ROWS, _HELD_BATCHES = 4096, 16
@@ -103,6 +108,9 @@ class ParquetFolder:
 
     def _manifest(self, chunks: dict[str, int]) -> Manifest:
         columns = self._columns()
+        if SESSIONS in self._tables and self._tables[SESSIONS].rows >= needles.WORTH_ROWS:
+            self.write(NEEDLES, needles.table_of({table: self._paths(table) for table in columns}, columns), 0)
+            columns[NEEDLES] = dict(needles.COLUMNS)
         tables = {
             name: TableFiles(tuple(written.files), written.rows, columns[name])
             for name, written in sorted(self._tables.items())
