@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Each line that lets it do more than nothing has its reason beside it; docs/OPERATIONS.md repeats them.
 SYSTEMD = """\
-# Written by `hayrick fleet up`.
+# {made}
 [Unit]
 Description=Hayrick sensor: captures, keeps and ships chunks of packets
 After=network-online.target
@@ -15,7 +15,7 @@ StartLimitIntervalSec=0
 Type=notify
 User=hayrick
 Group=hayrick
-ExecStart=/opt/hayrick/current/bin/hayrick sensor run --config /etc/hayrick/sensor.toml
+ExecStart={hayrick} sensor run --config /etc/hayrick/sensor.toml
 Restart=always
 RestartSec=2
 # A sensor that does not tell in time that its loop turns is killed and started again.
@@ -82,10 +82,14 @@ depend() {
 PATHS = {"systemd": "/etc/systemd/system/hayrick-sensor.service", "openrc": "/etc/init.d/hayrick-sensor"}
 
 
+FLEET = "Written by `hayrick fleet up`."
+INSTALLED = "/opt/hayrick/current/bin/hayrick"
+
+
 def unit(manager: str, spool: str) -> tuple[str, str]:
     """Path and text of what the init system reads; empty where there is none."""
     if manager == "systemd":
-        return PATHS[manager], SYSTEMD.format(spool=spool)
+        return PATHS[manager], SYSTEMD.format(made=FLEET, hayrick=INSTALLED, spool=spool)
     if manager == "openrc":
         return PATHS[manager], OPENRC
     return "", ""

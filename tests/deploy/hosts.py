@@ -27,15 +27,17 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 PermitRootLogin yes
+Subsystem sftp internal-sftp
 """
 # Inside the host's own mount and process namespaces: what a booted machine has mounted, then sshd as its first process.
 # Of /proc there is what the systemd unit leaves the sensor.
 BOOT = """
 set -e
+hostname {name}
 mount -t tmpfs -o mode=755 tmpfs {place}
 mkdir {place}/upper {place}/work {root}
 mount -t overlay overlay -o lowerdir=/,upperdir={place}/upper,workdir={place}/work {root}
-mount -t proc -o subset=pid,hidepid=invisible proc {root}/proc
+mount -t proc {proc} proc {root}/proc
 mount -t sysfs sysfs {root}/sys
 mount --rbind /dev {root}/dev
 mount -t tmpfs -o mode=755 tmpfs {root}/run
@@ -48,9 +50,12 @@ exec chroot {root} /usr/sbin/sshd -D -e -f /etc/ssh/fleet_config
 
 
 class Host:
-    """One host, at `address`; `extra` are commands run before its sshd starts ({root} is its root folder)."""
+    """One host, at `address`; `extra` are commands run before its sshd starts ({root} is its root folder). With
+    `whole_proc` it sees what a collector does of /proc."""
 
-    def __init__(self, folder: Path, name: str, number: int, bridge: str, key: str, extra: str = "") -> None:
+    def __init__(
+        self, folder: Path, name: str, number: int, bridge: str, key: str, extra: str = "", *, whole_proc: bool = False
+    ) -> None:
         self.name, self.address = name, f"{NETWORK}.{number}"
         self.namespace = f"hay-{os.getpid()}-{name}"
         self.folder = folder
@@ -59,9 +64,12 @@ class Host:
         self._files(key)
         self._connect(bridge)
         root = folder / "place" / "root"
-        script = BOOT.format(place=folder / "place", root=root, files=folder / "files", extra=extra.format(root=root))
+        script = BOOT.format(
+            place=folder / "place", root=root, files=folder / "files", extra=extra.format(root=root), name=name,
+            proc="" if whole_proc else "-o subset=pid,hidepid=invisible",
+        )  # fmt: skip
         command = ["ip", "netns", "exec", self.namespace, "setpriv", "--pdeathsig", "KILL", "unshare", "--mount"]
-        command += ["--pid", "--fork", "--kill-child", "sh", "-c", script]
+        command += ["--uts", "--pid", "--fork", "--kill-child", "sh", "-c", script]
         self._log = (folder / "log").open("wb")
         self.process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True)
         self._wait()
@@ -70,13 +78,15 @@ class Host:
         """Its line in a file of known hosts."""
         return f"{self.address} {(self.folder / 'files' / 'fleet_host.pub').read_text()}"
 
-    def run(self, command: str) -> str:
-        """Run a command in it, as its root would."""
+    def run(self, command: str, *, check: bool = False) -> str:
+        """Run a command in it, as its root would; with `check` it must go well."""
         pid = int(subprocess.run(
             ["pgrep", "-P", str(self.process.pid)], check=True, capture_output=True, timeout=10
         ).stdout.split()[0])  # fmt: skip
-        inside = ["nsenter", "--target", str(pid), "--mount", "--pid", "--net", f"--root=/proc/{pid}/root", "--wdns=/"]
+        inside = ["nsenter", "--target", str(pid), "--mount", "--pid", "--net", "--uts"]
+        inside += [f"--root=/proc/{pid}/root", "--wdns=/"]
         done = subprocess.run([*inside, "sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+        assert not (check and done.returncode), f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
     def close(self) -> None:
