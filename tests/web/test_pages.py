@@ -16,7 +16,10 @@ from tests.web.conftest import SECONDS
 from tests.web.traffic import TEXT
 
 AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-PAGES = ("/explore", "/upload", "/statistics", "/cases", "/lists", "/shares", "/account", "/users", "/audit", "/api")
+PAGES = (
+    "/explore", "/connections", "/upload", "/statistics", "/hunts", "/schedules", "/cases", "/lists", "/shares",
+    "/account", "/users", "/audit", "/api",
+)  # fmt: skip
 RULES = """async (rules) => {
   const { violations } = await axe.run(rules ? { runOnly: rules } : {});
   return violations.map((each) => [each.id, each.nodes[0].html]);
