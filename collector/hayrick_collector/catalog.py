@@ -20,6 +20,7 @@ from typing import Any
 from hayrick_collector import catalog_schema, owner
 from hayrick_collector.catalog_history import History, note_number, note_removal
 from hayrick_common.chunk import ChunkId
+from hayrick_common.errors import StoreAwayError
 
 STATES = ("landed", "indexing", "indexed", "failed")
 MOST_GAPS = 1000
@@ -65,7 +66,7 @@ _COLUMNS = ", ".join(ChunkRow.__slots__)
 
 class Catalog:
     """The catalog of one data folder. Safe from any thread and, as SQLite is, from several processes. What changes
-    something raises OSError (ENOSPC), and has changed nothing, while the disk is full.
+    something raises OSError (ENOSPC), and has changed nothing, while the disk is full; opening it, StoreAwayError.
 
     Reading has a connection of its own: a long look at everything never keeps the landing waiting.
     """
@@ -74,9 +75,14 @@ class Catalog:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._db = _connect(path)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        catalog_schema.prepare(self._db)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            catalog_schema.prepare(self._db)
+        except sqlite3.OperationalError as error:
+            if full(error):
+                raise StoreAwayError(f"no room on the disk to open {path}: make some, and start again") from error
+            raise
         self._reading = threading.Lock()
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only = ON")

@@ -98,7 +98,8 @@ class DirectBackend(Backend):
         if serving:
             await asyncio.to_thread(shutil.rmtree, config.folder.scratch, ignore_errors=True)
         catalog = await asyncio.to_thread(Catalog, config.folder.catalog)
-        await asyncio.to_thread(catalog.recover)
+        if not serving:
+            await asyncio.to_thread(catalog.recover)
         desk = await asyncio.to_thread(Desk, config.folder.desk)
         catalogue = Catalogue.from_dicts(hayrick_decode.fields())
         store = open_store(config, catalogue)

@@ -112,6 +112,7 @@ class IngestPool:
                         await self._changed.wait()
 
     async def _serve(self, worker: WorkerProcess) -> None:
+        await self._write(self._catalog.recover)
         while True:
             self._work.clear()
             async with self._turn():

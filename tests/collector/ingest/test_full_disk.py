@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from hayrick_collector.catalog import Catalog
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.ingest import pool
 from hayrick_common.chunk import ChunkId
+from hayrick_common.errors import StoreAwayError
 
 
 @pytest.fixture
@@ -64,6 +66,34 @@ def test_collector_refuses_chunks_while_its_disk_is_full_and_takes_them_afterwar
             assert "NO ROOM" not in said(running)
         finally:
             sensor.kill()
+
+
+def test_collector_starts_on_a_full_disk_and_takes_up_what_a_killed_one_was_indexing(
+    disk: Path, tmp_path: Path
+) -> None:
+    capture = write_pcap(tmp_path / "one.pcap", [dns_query("one.example")])
+    data = disk / "data"
+    with collector(data, tmp_path / "log") as running:
+        running.kill()
+    with contextlib.closing(Catalog(data / "catalog.sqlite")) as catalog:  # a killed collector leaves it open, too
+        chunk = ChunkId("alpha", "eth0", 1, "a" * 64)
+        catalog.landed(chunk, size=capture.stat().st_size, path=str(capture))
+        assert catalog.claim()
+        with catalog._transaction() as db:
+            db.execute("UPDATE chunks SET owner = '1.1.gone'")
+        other = fill(disk)
+        with collector(data, tmp_path / "log") as running:
+            wait_until(lambda: running.get("/api/status")["ingest"]["reason"], "the catalog to be refused")
+            assert running.get("/api/status")["chunks"]["indexing"] == 1
+            other.unlink()
+            wait_until(lambda: running.get("/api/sessions")["total"] == 1, "the chunk to be searchable")
+
+
+def test_catalog_that_cannot_be_opened_for_lack_of_room_says_so(disk: Path) -> None:
+    Catalog(disk / "catalog.sqlite").close()
+    fill(disk)
+    with pytest.raises(StoreAwayError, match="no room on the disk"):
+        Catalog(disk / "catalog.sqlite")
 
 
 def test_indexing_waits_for_room_in_the_catalog(disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

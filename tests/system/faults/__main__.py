@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=300, help="faults")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--seconds", type=float, default=0, help="at most so long (default: 3 a fault)")
-    parser.add_argument("--settle", type=float, default=300, help="at most so long until all is at rest")
+    parser.add_argument("--settle", type=float, default=900, help="at most so long until all is at rest")
     parser.add_argument("--rate", type=float, default=100, help="packets a second and sensor")
     parser.add_argument(
         "--store", choices=("duckdb", "elasticsearch"), default="duckdb", help="killed too, if it can be"
