@@ -44,6 +44,20 @@ def test_unique_values_come_in_order(filled: Subject) -> None:
     assert unique(filled, "protocols", limit=0) == unique(filled, "socks.user") == []
 
 
+def test_a_value_that_a_session_has_twice_counts_once(subject: Subject) -> None:
+    codes = {"statuscode": [200, 200, 404], "host": ["a.example", "a.example"]}
+    subject.index("one", batch(session("twice", http=codes), session("once", http={"statuscode": [200]})))
+    assert unique(subject, "http.statuscode") == [(200, 2), (404, 1)]
+    assert unique(subject, "host.http") == [("a.example", 1)]
+    found = graph(subject, "http.statuscode", "host.http").links
+    assert [(link.source, link.destination, link.sessions) for link in found] == [
+        (200, "a.example", 1),
+        (404, "a.example", 1),
+    ]
+    facets = subject.ask(lambda store: store.facets(Query(), "http.statuscode"))
+    assert [(each.value, each.sessions) for each in facets] == [(200, 2), (404, 1)]
+
+
 def test_portions_of_unique_values_meet(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hayrick_collector.store.embedded.summaries._PORTION_VALUES", 4)
     monkeypatch.setattr("hayrick_collector.store.elasticsearch.search._PORTION_VALUES", 4)

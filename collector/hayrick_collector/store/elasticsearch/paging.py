@@ -14,6 +14,8 @@ from hayrick_collector.store.elasticsearch.mapping import kind, path
 from hayrick_collector.store.interface import Direction
 from hayrick_collector.store.questions import sortable
 
+# Every session has these: sorted as what they are, the cluster skips what cannot be on the page.
+_ALWAYS = ("firstPacket", "lastPacket")
 _BY_ID = {"id": {"order": "asc", "unmapped_type": "keyword"}}
 
 
@@ -22,9 +24,11 @@ def order(catalogue: Catalogue, sort: Sequence[tuple[str, Direction]]) -> list[d
     keys = []
     for name, direction in sort:
         field = sortable(catalogue, name)
-        key = {"order": direction, "missing": "_last", "unmapped_type": kind(field)}
-        if kind(field) == "date":  # as a number, absent ones can be told in a cursor
-            key |= {"numeric_type": "long", "unmapped_type": "long"}
+        key = {"order": direction, "unmapped_type": kind(field)}
+        if path(field) not in _ALWAYS:
+            key["missing"] = "_last"
+            if kind(field) == "date":  # as a number, absent ones can be told in a cursor
+                key |= {"numeric_type": "long", "unmapped_type": "long"}
         keys.append({path(field): key})
     return [*keys, _BY_ID]
 

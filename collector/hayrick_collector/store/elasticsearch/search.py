@@ -29,6 +29,7 @@ from hayrick_collector.store.interface import (
 _INTERNAL = ("hayrick", *POSITIONS)
 _PORTION = 1_000  # documents an answer
 _PORTION_VALUES = 10_000
+_PORTION_PAIRS = 50_000  # each portion reads all sessions again
 _VIEW = "2m"  # a walk's view of the indices lives this long after each step
 _LEAST_PER_SHARD = 25_000  # values a shard tells for a facet: with no more of them counts are exact
 _WEIGHTS: dict[str, Dsl] = {
@@ -155,12 +156,12 @@ class Search:
         links: list[Link] = []
         after: Dsl = {}
         while True:
-            composite = {"size": _PORTION_VALUES, "sources": sources, **after}
+            composite = {"size": _PORTION_PAIRS, "sources": sources, **after}
             pairs: Dsl = {"graph": {"composite": composite, "aggs": _WEIGHTS}}
             answer = (await self._aggregate(query, pairs, runtime)).get("graph", {})
             links += [_link(ends, bucket) for bucket in answer.get("buckets", ())]
             links = sorted(links, key=lambda link: -getattr(link, order))[: limit + 1]
-            if len(answer.get("buckets", ())) < _PORTION_VALUES:
+            if len(answer.get("buckets", ())) < _PORTION_PAIRS:
                 return questions.graph(links, limit, order)
             after = {"after": answer["after_key"]}
 
