@@ -33,6 +33,7 @@ COMMANDS = {
     "ingest": Command("hayrick_collector.cli.ingest", "index capture files under a case tag", "collector"),
     "search": Command("hayrick_collector.cli.search", "find sessions", "collector"),
     "export": Command("hayrick_collector.cli.export", "write the packets of found sessions", "collector"),
+    "sql": Command("hayrick_collector.cli.sql", "ask the embedded store in SQL", "collector"),
     "decode": Command("hayrick_collector.cli.decode", "print a capture's sessions as JSON, a line each", "collector"),
     "hunt": Command("hayrick_collector.cli.hunt", "search inside the packets of found sessions", "collector"),
     "schedule": Command("hayrick_collector.cli.schedule", "ask again and again of what is new", "collector"),

@@ -26,10 +26,16 @@ EPILOG_WHERE = (
 
 def add_where(parser: argparse.ArgumentParser) -> None:
     """Options that say which collector is meant."""
+    group = add_folder(parser)
+    group.add_argument("--server", metavar="URL", help="ask this running collector, such as http://127.0.0.1:8005")
+
+
+def add_folder(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Those of a command that works on the data folder only."""
     group = parser.add_argument_group("which collector")
     group.add_argument("--data", type=Path, metavar="FOLDER", help="work on this data folder")
-    group.add_argument("--server", metavar="URL", help="ask this running collector, such as http://127.0.0.1:8005")
     group.add_argument("--config", type=Path, metavar="FILE", help="the collector's settings (TOML)")
+    return group
 
 
 def add_sessions(parser: argparse.ArgumentParser) -> None:

@@ -44,6 +44,7 @@ def connect(root: Path, spill: Path, limits: Limits, *, ordered: bool = False) -
     )
     connection.execute("SET enable_progress_bar = false")  # it would be drawn among a command's output
     connection.execute("SET parquet_metadata_cache = true")
+    connection.execute("SET python_enable_replacements = false")  # no variable of ours is a table
     connection.execute("SET preserve_insertion_order = ?", [ordered])
     connection.execute("SET allowed_directories = ?", [[str(root.absolute())]])
     connection.execute("SET enable_external_access = false")
