@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,7 @@ def test_a_session_is_read_down_to_its_bytes(page: Page, session: str) -> None:
     expect(page.get_by_role("article", name="Client").first).to_contain_text("000000  47 45 54 20")
 
     page.get_by_role("tab", name="Packets").click()
+    expect(page.get_by_role("img", name="13 packets in 3.00 s", exact=False)).to_be_visible()
     page.get_by_role("row").nth(1).get_by_role("button").click()
     expect(page.get_by_text("Internet Protocol Version 4").first).to_be_visible()
     page.get_by_text("Internet Protocol Version 4").first.click()
@@ -78,6 +80,48 @@ def test_a_session_is_read_down_to_its_bytes(page: Page, session: str) -> None:
     page.reload()
     expect(page).to_have_url(address)
     expect(page.get_by_role("tab", name="Files")).to_have_attribute("aria-selected", "true")
+
+
+def test_names_asked_for_stand_beside_their_answers(page: Page, running: Running) -> None:
+    found = running.get("/api/sessions", expression="dns.answer.ip == 192.0.2.80")["items"]
+    page.goto(f"/session/{found[0]['id']}")
+    table = page.get_by_role("region", name="Names asked for")
+    expect(table.get_by_role("row").filter(has_text="one.example")).to_contain_text("192.0.2.80")
+
+
+def test_all_that_match_are_exported_as_they_are_found(page: Page) -> None:
+    page.goto("/sessions")
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="NDJSON whole sessions").click()
+    assert len(Path(begun.value.path()).read_text("utf-8").splitlines()) == 707
+
+
+def test_times_that_were_not_seen_are_red(page: Page) -> None:
+    page.route("**/api/coverage?*", lambda route: route.fulfill(json=coverage()))
+    page.goto("/statistics")
+    line = page.get_by_role("img", name="edge/eth0: something is missing")
+    expect(line.locator(".lack")).to_have_count(1)
+    expect(line.locator(".good")).to_have_count(2)
+    expect(page.get_by_text("90.00 %")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="tcpdump did not run")).to_contain_text("2026-01-01 00:00:00.400")
+
+
+def coverage() -> dict[str, object]:
+    """The API's answer about a second of which a tenth is missing."""
+    start = 1_767_225_600_000
+    spans = [
+        [start, start + 400, "indexed"],
+        [start + 400, start + 500, "down"],
+        [start + 500, start + 1000, "indexed"],
+    ]
+    gap = {"start_ms": start + 400, "stop_ms": start + 500, "state": "down", "waiting": False, "reason": ""}
+    stream = {
+        "sensor": "edge", "stream": "eth0", "complete": False, "known": 1000, "covered": 900, "spans": spans,
+        "gaps": [gap],
+    }  # fmt: skip
+    meanings = {"down": "not captured: tcpdump did not run", "indexed": "searchable"}
+    return {"start_ms": start, "stop_ms": start + 1000, "streams": [stream], "meanings": meanings}
 
 
 def test_packets_of_a_session_are_downloaded(page: Page, session: str) -> None:
@@ -92,9 +136,15 @@ def test_values_of_fields_are_explored(page: Page) -> None:
     page.goto("/explore?field=host.http,ip.src&expression=protocols == http")
     facet = page.get_by_role("region", name="host.http")
     expect(facet.get_by_role("button", name="www.example")).to_be_visible()
-    page.get_by_role("button", name="bytes").click()
+    page.get_by_role("group", name="Values by").get_by_role("button", name="bytes").click()
     expect(page).to_have_url(re.compile("by=bytes"))
     expect(facet.get_by_text(re.compile("[kM]B"))).to_be_visible()
+    facet.get_by_role("button", name="host.http over time").click()
+    expect(page.get_by_role("region", name="Over time").get_by_text("www.example")).to_be_visible()
+    with page.expect_download() as begun:
+        facet.get_by_role("link", name="All values of host.http").click()
+    lines = Path(begun.value.path()).read_text("utf-8").splitlines()
+    assert [json.loads(each) for each in lines] == [{"value": "www.example", "sessions": 6}]
 
 
 def test_a_capture_is_uploaded_and_its_sessions_are_found(fresh: Page, tmp_path: Path) -> None:
@@ -111,7 +161,7 @@ def test_a_capture_is_uploaded_and_its_sessions_are_found(fresh: Page, tmp_path:
 def test_how_the_collector_is_and_its_api_are_told(page: Page, running: Running) -> None:
     page.goto("/statistics")
     packets = running.get("/api/status")["totals"]["packets"]
-    expect(page.get_by_text(f"{packets:,}", exact=True)).to_be_visible()
+    expect(page.get_by_role("definition").filter(has_text=f"{packets:,}")).to_be_visible()
     page.goto("/api")
     expect(page.get_by_role("heading", name="GET /api/sessions", exact=True)).to_be_visible()
 
