@@ -60,6 +60,14 @@ def stamp_of(status: os.stat_result) -> str:
     return f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}"
 
 
+def stamp_at(path: Path) -> str:
+    """The stamp of what lies there; empty if nothing can be seen."""
+    try:
+        return stamp_of(path.lstat())
+    except OSError:
+        return ""
+
+
 class ClosedFiles:
     """Yields closed files of `folder` whose name fits `pattern`; the same one may come twice.
 

@@ -19,7 +19,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from hayrick_common import __version__, notify, wire
 from hayrick_common.chunk import RECORDS
 from hayrick_common.clock import epoch_ms, steady_ms
-from hayrick_common.closed_files import ClosedFiles, stamp_of
+from hayrick_common.closed_files import ClosedFiles, stamp_at, stamp_of
 from hayrick_common.files import remove
 from hayrick_sensor import pieces, tcpdump
 from hayrick_sensor import shipper_events as ship
@@ -31,6 +31,7 @@ from hayrick_sensor.examine import examine, ring_turned
 from hayrick_sensor.launches import Launch
 from hayrick_sensor.layout import Layout
 from hayrick_sensor.links import open_link
+from hayrick_sensor.measure import Measure
 from hayrick_sensor.outgoing import Outgoing
 from hayrick_sensor.payloads import Payloads
 from hayrick_sensor.pulls import Pulls
@@ -161,7 +162,7 @@ class Agent:
     async def _forget(self) -> None:
         """Rows of chunks long gone go, except where the foreign file may yet be found again."""
         for stream, source, stamp in self.journal.foreign():
-            if await asyncio.to_thread(_stamp, Path(source)) != stamp:
+            if await asyncio.to_thread(stamp_at, Path(source)) != stamp:
                 self._room.write(functools.partial(self.journal.forget_taken, stream, source, stamp))
         self._room.write(lambda: self.journal.forget(epoch_ms() - ROWS_KEPT_MS))
 
@@ -296,6 +297,8 @@ class Agent:
             self.journal.raise_next(command.stream, command.next)
         elif isinstance(command, spool.Renumber):
             self.journal.renumber(command.key, command.entry)
+        elif isinstance(command, spool.Shorten):
+            self.journal.shorten(command.key, command.entry, command.lost, epoch_ms())
         elif isinstance(command, spool.Lose):
             c = command
             self.journal.lose(c.stream, c.packets, c.first_ms, c.last_ms, c.reason, epoch_ms())
@@ -381,22 +384,18 @@ class Agent:
             for name, amount in (("chunks", 1), ("bytes", manifest.content_size), ("packet_bytes", manifest.size)):
                 self.journal.count(f"records_{name}:{manifest.chunk.stream}", amount)
 
-    def _unreadable_soon(self, entry: spool.Entry, reason: str) -> None:
+    def _unreadable_soon(self, entry: spool.Entry, reason: str, left: Measure | None) -> None:
         """As told from a thread."""
-        self._loop.call_soon_threadsafe(self._unreadable, entry, reason)
+        self._loop.call_soon_threadsafe(self._unreadable, entry, reason, left)
 
-    def _unreadable(self, entry: spool.Entry, reason: str) -> None:
-        """Records that are gone are made anew; a capture that is gone is lost."""
+    def _unreadable(self, entry: spool.Entry, reason: str, left: Measure | None) -> None:
+        """Records that are gone are made anew; of a capture is lost what is gone."""
         if self.payloads.manifest(entry).content != RECORDS:
-            self._step(ship.Unreadable(entry.key, reason))
+            if left is None:
+                self._step(ship.Unreadable(entry.key, reason))
+            else:
+                self._take(spool.Shortened(entry.key, left))
             return
         self._step(ship.Withdrawn(entry.key))
         self.records.forget(entry.key)
         self.records.want(replace(entry, state=spool.CLOSED))
-
-
-def _stamp(path: Path) -> str:
-    try:
-        return stamp_of(path.lstat())
-    except OSError:
-        return ""

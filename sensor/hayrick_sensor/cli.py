@@ -124,7 +124,7 @@ def _losses(report: dict[str, Any]) -> list[str]:
     counted = report.get("counters", {})
     names = ("lost_chunks", "lost_packets", "unwritten_packets", "overrun_files")
     chunks, packets, unwritten, overrun = (counted.get(name, 0) for name in names)
-    if not (chunks or unwritten or overrun):
+    if not (chunks or packets or unwritten or overrun):
         return []
     ended = f"{unwritten:,} packets at tcpdump's end, {overrun:,} files written again by their owner"
     lines = [f"  LOST {chunks:,} chunks with {packets:,} packets, {ended}"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from hayrick_common.chunk import ChunkId, Manifest
 from hayrick_common.errors import ConfigError
 from hayrick_sensor.launches import Launch
-from hayrick_sensor.spool_events import CLOSED, Entry
+from hayrick_sensor.spool_events import CLOSED, Entry, Lose
 from hayrick_sensor.tcpdump import Counts, launch_of
 
 VERSION = 2
@@ -153,6 +153,19 @@ class Journal:
                 (chunk.sequence, entry.key, entry.path, entry.state, key),
             )
             self._raise_next(chunk.stream, chunk.sequence + 1)
+
+    def shorten(self, key: str, entry: Entry, lost: Lose, at_ms: int) -> None:
+        """The chunk is only this much of it any more."""
+        chunk, m = entry.manifest.chunk, entry.manifest
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(
+                "UPDATE chunks SET sha256 = ?, key = ?, size = ?, packets = ?, last_ms = ?, truncated = 1, state = ?,"
+                " note = ? WHERE key = ?",
+                (chunk.sha256, entry.key, m.size, m.packets, m.last_ms, entry.state, lost.reason, key),
+            )
+            self.count("lost_packets", lost.packets)
+            self._add_loss(lost.stream, lost.packets, lost.first_ms, lost.last_ms, lost.reason, at_ms)
 
     def raise_next(self, stream: str, sequence: int) -> None:
         """The stream's next chunk gets this number at the least."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from hayrick_common import wire
 from hayrick_common.chunk import RECORDS, Manifest
 from hayrick_sensor.blocks import read_exactly
 from hayrick_sensor.layout import Layout
+from hayrick_sensor.measure import Measure, measure
 from hayrick_sensor.packing import Packer
 from hayrick_sensor.pulls import MOVED_ON
 from hayrick_sensor.records import Records
@@ -20,7 +22,7 @@ ZSTD_SINCE = 2  # the wire version
 
 
 class Payloads:
-    """`block` for what the collector fetches, `kept` for what it pulls; `unreadable(entry, reason)` may follow."""
+    """`block` for what the collector fetches, `kept` for what it pulls; `unreadable(entry, reason, left)` may come."""
 
     def __init__(
         self,
@@ -28,7 +30,7 @@ class Payloads:
         shipper: Shipper,
         records: Records,
         layout: Layout,
-        unreadable: Callable[[Entry, str], object],
+        unreadable: Callable[[Entry, str, Measure | None], object],
     ) -> None:
         self._spool, self._shipper, self._records, self._layout = spool, shipper, records, layout
         self._unreadable = unreadable
@@ -46,7 +48,7 @@ class Payloads:
         try:
             data = self._payload(entry, command.offset, command.length)
         except (OSError, ValueError) as error:
-            self._unreadable(entry, str(error)[:200])
+            self._unreadable(entry, str(error)[:200], self._left(entry))
             return None
         packing = self._shipper.spoken >= ZSTD_SINCE
         encoded = self._packer.pack(command.key, data) if packing else (wire.RAW, data)
@@ -66,6 +68,14 @@ class Payloads:
         if manifest.content == RECORDS:
             return read_exactly(self._records.path(entry.key), manifest.content_size, offset, length)
         return self._packets(entry, offset, length)
+
+    def _left(self, entry: Entry) -> Measure | None:
+        """What is there yet of a chunk of ours whose file was cut short, if a packet is."""
+        with suppress(OSError):
+            left = measure(self._layout.file(entry)) if entry.owned else None
+            if left and left.packets and left.size < entry.manifest.size:
+                return left
+        return None
 
     def _packets(self, entry: Entry, offset: int, length: int) -> bytes:
         stamp = "" if entry.owned else entry.stamp

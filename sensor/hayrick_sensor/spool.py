@@ -41,11 +41,14 @@ from hayrick_sensor.spool_events import (
     Renumber,
     Settle,
     Ship,
+    Shorten,
+    Shortened,
     Space,
     Withdraw,
 )
 
 OVERRUN = "written again by its owner before it was read"
+SHORTENED = "the end of its file was lost on the sensor"
 _RANK = {INDEXED: 0, LANDED: 1, OFFERED: 2, CLOSED: 2}
 
 
@@ -150,6 +153,22 @@ class Spool:
         entry = self.entries.get(event.key)
         return self._drop(entry, event.reason) if entry else []
 
+    def _shortened(self, event: Shortened) -> list[Command]:
+        """What is left is shipped under the same number, so that it cannot land beside the whole chunk."""
+        entry, left = self.entries.get(event.key), event.left
+        if entry is None or entry.state not in (CLOSED, OFFERED):
+            return []
+        was, stream = entry.manifest, entry.manifest.chunk.stream
+        manifest = replace(
+            was, chunk=replace(was.chunk, sha256=left.sha256), size=left.size, packets=left.packets,
+            last_ms=left.last_ms, truncated=True,
+        )  # fmt: skip
+        fresh = replace(entry, manifest=manifest, state=CLOSED)
+        del self.entries[event.key]
+        self.entries[fresh.key] = fresh
+        lost = Lose(stream, was.packets - left.packets, left.last_ms, was.last_ms, SHORTENED)
+        return [Withdraw(event.key), Shorten(event.key, fresh, lost), Ship(fresh)]
+
     def _space(self, event: Space) -> list[Command]:
         lacking = self.keep_free_bytes - event.free_bytes
         commands: list[Command] = []
@@ -185,6 +204,10 @@ class Spool:
         return commands
 
     def _conflict(self, event: Conflict) -> list[Command]:
+        entry = self.entries.get(event.key)
+        if entry is not None and entry.owned and not entry.path.endswith(entry.manifest.chunk.file_name):
+            self.entries[event.key] = replace(entry, state=LANDED)  # the chunk landed before its file was shortened
+            return [Withdraw(event.key), Mark(event.key, LANDED, "landed whole")]
         self.conflicts.add(event.key)
         return self._renumber(event.key)
 
@@ -241,6 +264,7 @@ class Spool:
         Received: _received,
         Offered: _offered,
         Missing: _missing,
+        Shortened: _shortened,
         Space: _space,
         Overrun: _overrun,
         Floor: _floor,

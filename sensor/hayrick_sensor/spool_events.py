@@ -101,6 +101,14 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class Shortened:
+    """The chunk's file holds only these first packets of it any more."""
+
+    key: str
+    left: Measure
+
+
+@dataclass(frozen=True)
 class Space:
     """`free_bytes` of disk are left, and it is `now_ms` (0: no chunk is looked at for its age)."""
 
@@ -177,6 +185,15 @@ class Renumber:
 
 
 @dataclass(frozen=True)
+class Shorten:
+    """Write to the journal, durably, that the chunk `key` is now `entry`, and that the packets behind it are lost."""
+
+    key: str
+    entry: Entry
+    lost: Lose
+
+
+@dataclass(frozen=True)
 class Lose:
     """Note the loss of what became no chunk: `packets` 0 and times 0 where they are not known."""
 
@@ -217,7 +234,7 @@ class Count:
     amount: int = 1
 
 
-Event: TypeAlias = FileClosed | Measured | Overrun | Received | Offered | Missing | Space | Floor | Conflict
+Event: TypeAlias = FileClosed | Measured | Overrun | Received | Offered | Missing | Shortened | Space | Floor | Conflict
 Command: TypeAlias = (
-    Examine | Record | Settle | Ship | Mark | Raise | Renumber | Lose | Withdraw | Remove | Discard | Count
+    Examine | Record | Settle | Ship | Mark | Raise | Renumber | Shorten | Lose | Withdraw | Remove | Discard | Count
 )

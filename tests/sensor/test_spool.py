@@ -126,3 +126,19 @@ def test_foreign_file_with_the_bytes_of_a_chunk_that_is_here_is_no_second_one() 
         machine.step(ev.FileClosed("eth0", "/pcap/x", stamp))
         commands = machine.step(ev.Measured("eth0", "/pcap/x", stamp, found, closed_ms=1))
     assert commands == [ev.Count("doubled_files"), ev.Discard("eth0", "2.100.6.copy")]
+
+
+def test_of_a_chunk_whose_file_was_cut_short_the_rest_is_shipped_under_its_number_and_only_its_end_is_lost() -> None:
+    machine = spool()
+    key = key_of(close(machine, "a", size=500, packets=5))
+    machine.step(ev.Offered(key))
+    left = Measure(300, hashlib.sha256(b"left").hexdigest(), 3, 1, 7, truncated=True)
+    withdraw, shorten, again = machine.step(ev.Shortened(key, left))
+    assert withdraw == ev.Withdraw(key)
+    assert isinstance(shorten, ev.Shorten)
+    assert (shorten.key, shorten.lost.packets, shorten.lost.first_ms) == (key, 2, 7)
+    assert again == ev.Ship(shorten.entry)
+    assert (again.entry.manifest.chunk.sequence, again.entry.manifest.packets, again.entry.state) == (1, 3, ev.CLOSED)
+    assert machine.step(ev.Shortened(key, left)) == [], "told for each block that could not be read"
+    whole = machine.step(ev.Conflict(again.entry.key))
+    assert dropped(whole) == [(again.entry.key, ev.LANDED)], "the whole chunk had landed: no packet lands twice"

@@ -15,6 +15,8 @@ from tests.system.faults.generator import port_of
 from tests.system.faults.truth import counters, packets, times
 from tests.system.faults.world import SERVER, Sensor, World, hayrick
 
+from hayrick_sensor.spool import SHORTENED
+
 WANTED = "port.dst == 9000"
 ASK_SECONDS = 900.0  # everything at once, by Python, while a machine may be busy with something else
 NEAR_SECONDS = 1.0
@@ -116,8 +118,9 @@ def _account(world: World, sensor: Sensor, exported: dict[str, Counter[int]], su
     missing = written.keys() - export.keys()
     made.shown_lost = len(missing & allowed)
     made.lost = sorted(missing - allowed)
-    if len(missing) != sum(sensor_lost(sensor).values()):
-        made.wrong_sums.append(f"{len(missing)} packets are missing, the journal says {sensor_lost(sensor)}")
+    said = [*sensor_lost(sensor).values(), _cut_off(sensor)]
+    if len(missing) != sum(said):
+        made.wrong_sums.append(f"{len(missing)} packets are missing, the journal says {said}")
     made.doubled = sorted(each for each, times_found in export.items() if times_found > 1)
     made.foreign = sorted(export.keys() - written.keys())
     _compare_sums(made, Counter(port_of(each) for each in export), summed)
@@ -155,11 +158,18 @@ def sensor_lost(sensor: Sensor) -> dict[str, int]:
     }
 
 
+def _cut_off(sensor: Sensor) -> int:
+    """How many packets the sensor's journal calls lost of chunks of which it could ship the beginning."""
+    return sum(int(packets) for (packets,) in sensor.rows(f"SELECT packets FROM losses WHERE reason = '{SHORTENED}'"))
+
+
 def _lost_by_truncation(sensor: Sensor, made: Account) -> set[int]:
-    """The counters of chunks that were truncated and are said to be lost."""
+    """The counters of chunks that were truncated and are said to be lost, or their ends."""
     lost = sensor_lost(sensor)
     made.lost_chunks = sorted(lost)
-    return {counter for each in sensor.witness.truncations if each.name in lost for counter in each.counters}
+    cut = {str(path).rpartition("/")[2] for (path,) in sensor.rows("SELECT path FROM chunks WHERE truncated")}
+    cut |= lost.keys()
+    return {counter for each in sensor.witness.truncations if each.name in cut for counter in each.counters}
 
 
 def _compare_sums(made: Account, expected: Counter[int], summed: Counter[int]) -> None:
