@@ -67,7 +67,7 @@ impl Writer<'_> {
         match values {
             Values::Ints(list) => self.list(list, |out, v| number(*v, out)),
             Values::Texts(list) => self.list(&list.items, |out, v| string(v, out)),
-            Values::Ips(list) => self.list(list, |out, v| address(*v, many, out)),
+            Values::Ips(list) => self.list(list, |out, v| address(*v, many && field.head() == "dns", out)),
             Values::Bool(value) => {
                 let _ = write!(self.out, "{value}");
             }
@@ -152,8 +152,8 @@ fn number(value: i64, out: &mut String) {
     out.push_str(itoa::Buffer::new().format(value));
 }
 
-/// Lists tell IPv6 addresses with all their digits, single values do not: the peer's documents do so, and both are
-/// read alike.
+/// DNS's lists tell IPv6 addresses with all their digits, other fields do not: the peer's documents do so, and both
+/// are read alike.
 fn address(value: IpAddr, full: bool, out: &mut String) {
     let _ = match value {
         IpAddr::V6(v6) if full => {

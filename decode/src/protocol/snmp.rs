@@ -1,4 +1,4 @@
-//! SNMP, versions 1 to 3: communities, kinds of messages, and the objects asked for.
+//! SNMP, versions 1 to 3: communities, users, kinds of messages, and the objects asked for.
 
 use super::ber::{self, Element, Elements};
 use super::reader::hex;
@@ -122,7 +122,7 @@ fn variables(flow: &mut Flow<'_>, list: Element<'_>) -> Option<()> {
     Some(())
 }
 
-/// Version 3: the level and the engine; the message itself is mostly encrypted.
+/// Version 3: the level, the engine and the user; the message itself is mostly encrypted.
 fn secure(flow: &mut Flow<'_>, mut rest: Elements<'_>) -> Option<()> {
     let mut header = rest.next().filter(|e| e.tag == SEQUENCE)?.elements();
     let flags = *header.nth(2).filter(|e| e.tag == OCTETS)?.value.first()?;
@@ -134,8 +134,13 @@ fn secure(flow: &mut Flow<'_>, mut rest: Elements<'_>) -> Option<()> {
     };
     flow.fields.text(&LEVEL, level);
     let parameters = rest.next().filter(|e| e.tag == OCTETS)?.elements().next()?;
-    let engine = parameters.elements().next().filter(|e| e.tag == OCTETS)?;
+    let mut parameters = parameters.elements();
+    let engine = parameters.next().filter(|e| e.tag == OCTETS)?;
     flow.fields.text(&ENGINE_ID, &hex(engine.value));
+    // Boots and time of the engine come before the user.
+    if let Some(user) = parameters.nth(2).filter(|e| e.tag == OCTETS) {
+        flow.user(user.value);
+    }
     Some(())
 }
 
@@ -174,14 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn version_3_tells_level_and_engine() {
+    fn version_3_tells_level_engine_and_user() {
         let mut harness = Harness::new(Transport::Udp, 161);
-        let data = b"\x30\x22\x02\x01\x03\x30\x0d\x02\x01\x01\x02\x02\x10\x00\x04\x01\x07\x02\x01\x03\
-            \x04\x0c\x30\x0a\x04\x05\x80\x00\x1f\x88\x80\x02\x01\x00";
+        let data = b"\x30\x2a\x02\x01\x03\x30\x0d\x02\x01\x01\x02\x02\x10\x00\x04\x01\x07\x02\x01\x03\
+            \x04\x14\x30\x12\x04\x05\x80\x00\x1f\x88\x80\x02\x01\x00\x02\x01\x00\x04\x03joe";
         harness.data(Direction::Client, data);
         assert_eq!(harness.ints(&VERSION), [3]);
         assert_eq!(harness.texts(&LEVEL), ["authPriv"]);
         assert_eq!(harness.texts(&ENGINE_ID), ["80001f8880"]);
+        assert_eq!(harness.texts(&crate::protocol::USER), ["joe"]);
     }
 
     #[test]

@@ -222,7 +222,9 @@ impl Session {
         if data.is_empty() {
             return;
         }
-        if self.has_payload8 && side.payload8.len() < 8 && side.offset < 8 {
+        // A stream may come in small pieces; of datagrams the first one tells what they are.
+        let more = side.payload8.is_empty() || self.class == Class::Tcp;
+        if self.has_payload8 && more && side.payload8.len() < 8 && side.offset < 8 {
             let wanted = 8 - side.payload8.len();
             side.payload8.extend_from_slice(&data[..data.len().min(wanted)]);
         }

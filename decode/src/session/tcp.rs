@@ -90,10 +90,12 @@ impl State {
         self.counts = FlagCounts::default();
     }
 
-    /// Half the handshake's round trip, milliseconds.
+    /// Half the handshake's round trip, milliseconds: seconds and the rest of them are subtracted apart, as the peer does.
     pub fn initial_rtt(&self) -> Option<i64> {
-        let (syn, ack) = (self.syn_ns?, self.ack_ns?);
-        Some((ack.saturating_sub(syn) / 2_000_000) as i64)
+        let (syn, ack) = (self.syn_ns?, self.ack_ns?.max(self.syn_ns?));
+        let parts = |ns: u64| ((ns / 1_000_000_000) as i64, (ns % 1_000_000_000) as i64);
+        let ((syn_s, syn_rest), (ack_s, ack_rest)) = (parts(syn), parts(ack));
+        Some(((ack_s - syn_s) * 1000 + (ack_rest - syn_rest) / 1_000_000) / 2)
     }
 
     /// Whether a SYN with `sequence` opens another connection than this one.

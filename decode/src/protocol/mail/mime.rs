@@ -10,6 +10,8 @@ use crate::protocol::magic;
 
 /// Parts within parts.
 const MAX_BOUNDARIES: usize = 16;
+/// Bytes of a file's name; no system takes a longer path.
+const MAX_NAME: usize = 4_095;
 
 /// Where in the body we are.
 #[derive(Default)]
@@ -83,12 +85,12 @@ impl Mime {
             b"content-type" => {
                 self.boundary(value);
                 if let Some(file) = parameter(value, b"name") {
-                    flow.fields.text(&FILE_NAME, &words::decode(&file));
+                    name_file(flow, &file);
                 }
             }
             b"content-disposition" => {
                 if let Some(file) = parameter(value, b"filename") {
-                    flow.fields.text(&FILE_NAME, &words::decode(&file));
+                    name_file(flow, &file);
                 }
             }
             _ => {}
@@ -107,6 +109,10 @@ impl Mime {
             Part::Between => {}
         }
     }
+}
+
+fn name_file(flow: &mut Flow<'_>, name: &[u8]) {
+    flow.fields.text(&FILE_NAME, &words::decode(&name[..name.len().min(MAX_NAME)]));
 }
 
 fn in_base64((name, value): &Pair) -> bool {

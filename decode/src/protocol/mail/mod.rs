@@ -30,7 +30,8 @@ fields! {
     FILE_NAME = Field::set("email.fn", "email.filename", Term, "Names of attachments");
     FOLDER = Field::set("email.folder", "email.folder", Term, "Folders opened");
     HEADER = Field::set("email.has-header", "email.header", LowerTerm, "Headers");
-    HEADER_ELNK = Field::set("email.x-elnk-trace", "email.header-x-elnk-trace", Term, "X-ELNK-Trace headers");
+    HEADER_ELNK = Field::set("email.x-elnk-trace", "email.header-x-elnk-trace", Term, "X-ELNK-Trace headers")
+        .counted(Count::No);
     HEADER_FIELD = Field::list("email.has-header.name", "email.headerField", Term, "Headers, one a value")
         .counted(Count::No);
     HEADER_VALUE = Field::list("email.has-header.value", "email.headerValue", Term, "Values of headers");
