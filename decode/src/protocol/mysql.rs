@@ -1,4 +1,4 @@
-//! MySQL: the server's version, and who connects.
+//! MySQL: the server's version, who connects, and what is asked.
 
 use super::frames::{Frames, Length};
 use super::reader::Reader;
@@ -9,6 +9,7 @@ use crate::field::{Field, Kind};
 use Kind::{LowerTerm, Term};
 
 crate::declare_fields! {
+    QUERY = Field::set("mysql.query", "mysql.query", Term, "Statements sent, their first 1,000 bytes");
     USER = Field::one("mysql.user", "mysql.user", LowerTerm, "User");
     VERSION = Field::one("mysql.ver", "mysql.version", Term, "Version of the server");
 }
@@ -20,13 +21,16 @@ const PROTOCOL_41: u16 = 0x0200;
 const TLS: u16 = 0x0800;
 /// Capabilities, size, character set and filler of an answer to the greeting.
 const ANSWER: usize = 32;
+/// Bytes of a statement that are kept; what it does stands at its beginning.
+const MAX_QUERY: usize = 1_000;
+const QUERIES: [u8; 2] = [0x03, 0x16];
 
 fn begin(flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
     let Length::Known(total) = length(data) else { return };
     let version = Reader::at(data, 5).until(0).filter(|v| v.len() > 2 && v.iter().all(u8::is_ascii_graphic));
     if let (Some(version), true, false) = (version, total == data.len(), flow.has_protocol("mysql")) {
         let (client, version) = (direction.opposite(), version.to_vec());
-        flow.attach(Box::new(MySql { client, version, frames: Frames::default(), tls: None }));
+        flow.attach(Box::new(MySql { client, version, frames: Frames::default(), tls: None, answered: false }));
     }
 }
 
@@ -43,6 +47,8 @@ struct MySql {
     version: Vec<u8>,
     frames: Frames,
     tls: Option<Upgrade>,
+    /// The client answered the greeting: commands come next.
+    answered: bool,
 }
 
 /// The client's answer to the greeting; tells whether TLS follows.
@@ -61,6 +67,15 @@ fn answer(flow: &mut Flow<'_>, data: &[u8]) -> Option<bool> {
     Some(false)
 }
 
+/// A command begins a new count of packets: what is sent to log on goes on with the old one.
+fn command(flow: &mut Flow<'_>, data: &[u8]) {
+    if let Some(([_, _, _, 0, kind], statement)) = data.split_first_chunk()
+        && QUERIES.contains(kind)
+    {
+        flow.fields.bytes(&QUERY, &statement[..statement.len().min(MAX_QUERY)]);
+    }
+}
+
 impl Parser for MySql {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
         if let Some(tls) = &mut self.tls {
@@ -69,16 +84,16 @@ impl Parser for MySql {
         if direction != self.client {
             return Status::More;
         }
-        let mut found = None;
-        let good = self.frames.feed(direction, data, length, |data| {
-            found = found.or_else(|| Some(answer(flow, data).unwrap_or(false)));
-        });
-        if found.is_some() {
+        let MySql { version, frames, tls, answered, .. } = self;
+        let good = frames.feed(direction, data, length, |data| {
+            if std::mem::replace(answered, true) {
+                return command(flow, data);
+            }
             flow.protocol("mysql");
-            flow.fields.bytes(&VERSION, &self.version);
-        }
-        self.tls = (found == Some(true)).then(Upgrade::default);
-        if found == Some(false) || !good { Status::Done } else { Status::More }
+            flow.fields.bytes(&VERSION, version);
+            *tls = answer(flow, data).unwrap_or(false).then(Upgrade::default);
+        });
+        if good { Status::More } else { Status::Done }
     }
 }
 
@@ -99,6 +114,8 @@ mod tests {
             harness.data(Server, b"\x0a\0\0\0\x0a5.5.35\0\0\0");
             harness.data(Client, &login[..cut]);
             harness.data(Client, &login[cut..]);
+            harness.data(Client, b"\x04\0\0\x03skip\x09\0\0\0\x03SELECT 1");
+            assert_eq!(harness.texts(&QUERY), ["SELECT 1"]);
             assert_eq!(harness.texts(&VERSION), ["5.5.35"]);
             assert_eq!(harness.texts(&USER), ["joe"], "cut at {cut}");
         }

@@ -1,5 +1,6 @@
-//! PostgreSQL: which user connects to which database, with what program.
+//! PostgreSQL: which user connects to which database, with what program, and what is asked.
 
+use super::frames::{Frames, Length};
 use super::reader::Reader;
 use super::upgrade::Upgrade;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status};
@@ -10,6 +11,7 @@ use Kind::Term;
 crate::declare_fields! {
     APPLICATION = Field::one("postgresql.app", "postgresql.app", Term, "Name of the program");
     DATABASE = Field::one("postgresql.db", "postgresql.db", Term, "Database");
+    QUERY = Field::set("postgresql.query", "postgresql.query", Term, "Statements sent, their first 1,000 bytes");
     USER = Field::one("postgresql.user", "postgresql.user", Term, "User");
 }
 
@@ -24,13 +26,15 @@ const SSL: &[u8] = b"\x04\xd2\x16\x2f";
 const GSS: &[u8] = b"\x04\xd2\x16\x30";
 /// Largest start-up message, as the server has it.
 const MAX_STARTUP: usize = 10_000;
+/// Bytes of a statement that are kept; what it does stands at its beginning.
+const MAX_QUERY: usize = 1_000;
 
 fn begin(flow: &mut Flow<'_>, direction: Direction, data: &[u8]) {
     let length = data.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes) as usize);
     // A start names its first parameter; a request for encryption is alone.
     let fits = data.get(8).map_or(length >= 8, |byte| length > 8 && byte.is_ascii_alphabetic());
     if fits && length <= MAX_STARTUP && !flow.has_protocol("postgresql") {
-        flow.attach(Box::new(Postgres { client: direction, held: Vec::new(), asked: None }));
+        flow.attach(Box::new(Postgres { client: direction, held: Vec::new(), asked: None, session: None }));
     }
 }
 
@@ -39,9 +43,18 @@ struct Postgres {
     held: Vec<u8>,
     /// The client asked for encryption.
     asked: Option<Upgrade>,
+    /// Messages after the start.
+    session: Option<Frames>,
 }
 
 impl Postgres {
+    /// The client's messages of the session proper.
+    fn messages(&mut self, flow: &mut Flow<'_>, data: &[u8]) -> Status {
+        let Some(frames) = &mut self.session else { return Status::Done };
+        let good = frames.feed(self.client, data, length, |data| message(flow, data));
+        if good { Status::More } else { Status::Done }
+    }
+
     /// The messages before the session proper: requests for encryption, then the start.
     fn start(&mut self, flow: &mut Flow<'_>) -> Status {
         loop {
@@ -55,7 +68,10 @@ impl Postgres {
                 VERSION => {
                     flow.protocol("postgresql");
                     parameters(flow, content);
-                    return Status::Done;
+                    let rest = self.held.split_off(reader.position());
+                    self.held = Vec::new();
+                    self.session = Some(Frames::default());
+                    return self.messages(flow, &rest);
                 }
                 SSL | GSS => {
                     flow.protocol("postgresql");
@@ -65,6 +81,27 @@ impl Postgres {
             }
             self.held.drain(..length as usize);
         }
+    }
+}
+
+/// A type and a length, which counts itself.
+fn length(data: &[u8]) -> Length {
+    match (data.first(), Reader::at(data, 1).u32()) {
+        (Some(kind), Some(length @ 4..)) if kind.is_ascii_alphabetic() => Length::sum(1, length),
+        (Some(kind), None) if kind.is_ascii_alphabetic() => Length::More,
+        (None, _) => Length::More,
+        _ => Length::Bad,
+    }
+}
+
+fn message(flow: &mut Flow<'_>, data: &[u8]) {
+    let mut reader = Reader::at(data, 5);
+    // A prepared statement has a name first.
+    let named = data.first() == Some(&b'P') && reader.until(0).is_some();
+    if named || data.first() == Some(&b'Q') {
+        let text = reader.rest();
+        let text = text.split(|byte| *byte == 0).next().unwrap_or(text);
+        flow.fields.bytes(&QUERY, &text[..text.len().min(MAX_QUERY)]);
     }
 }
 
@@ -88,6 +125,9 @@ impl Parser for Postgres {
         if direction != self.client {
             return Status::More;
         }
+        if self.session.is_some() {
+            return self.messages(flow, data);
+        }
         self.held.extend_from_slice(data);
         self.start(flow)
     }
@@ -109,6 +149,8 @@ mod tests {
             harness.data(Server, b"N");
             harness.data(Client, &start[..cut]);
             harness.data(Client, &start[cut..]);
+            harness.data(Client, b"Q\0\0\0\x0dSELECT 1\0P\0\0\0\x10s1\0SELECT 2\0");
+            assert_eq!(harness.texts(&QUERY), ["SELECT 1", "SELECT 2"]);
             assert_eq!(harness.texts(&USER), ["joe"], "cut at {cut}");
             assert_eq!(harness.texts(&DATABASE), ["d"]);
         }

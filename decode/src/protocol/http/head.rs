@@ -76,10 +76,15 @@ impl Head {
         }
         let name = std::mem::take(&mut self.name);
         let value = std::mem::take(&mut self.value);
-        self.frame(&name, &value, request);
-        write(flow, request, &name, &value);
+        self.header(flow, request, &name, &value);
         (self.name, self.value) = (name, value);
         self.name.clear();
+    }
+
+    /// One whole header, its name in lower case.
+    pub fn header(&mut self, flow: &mut Flow<'_>, request: bool, name: &[u8], value: &[u8]) {
+        self.frame(name, value, request);
+        write(flow, request, name, value);
     }
 
     fn frame(&mut self, name: &[u8], value: &[u8], request: bool) {
@@ -91,7 +96,11 @@ impl Head {
             b"connection" => self.connection_upgrade |= has_word(value, b"upgrade"),
             b"upgrade" => copy(&mut self.upgrade, value.trim_ascii()),
             b"host" if request => copy(&mut self.host, value.trim_ascii()),
-            b"cookie" if request => copy(&mut self.cookie, value),
+            // HTTP/2 may send each cookie by itself.
+            b"cookie" if request && self.cookie.len() + value.len() < MAX_MESSAGE => {
+                self.cookie.extend_from_slice(if self.cookie.is_empty() { b"" } else { b"; " });
+                self.cookie.extend_from_slice(value);
+            }
             b"authorization" if request => copy(&mut self.authorization, value),
             b"proxy-authorization" if request => copy(&mut self.proxy_authorization, value),
             b"www-authenticate" | b"proxy-authenticate" if !request => copy(&mut self.authenticate, value),

@@ -2,7 +2,7 @@
 
 pub mod body;
 pub mod fields;
-mod head;
+pub mod head;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,7 @@ pub mod uri;
 use std::collections::VecDeque;
 
 use super::websocket::WebSocket;
-use super::{Direction, Flow, Parser, Protocol, Signature, Status};
+use super::{Direction, Flow, Parser, Protocol, Signature, Status, http2};
 use crate::field::Field;
 use fields::{COUNTS, FIELDS, METHODS};
 use head::Framing;
@@ -53,9 +53,6 @@ pub static PROTOCOL: Protocol = Protocol {
 };
 
 fn begin(flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) {
-    if data.starts_with(b"PRI ") {
-        flow.protocol("http2");
-    }
     // SIP and RTSP borrowed the words of HTTP.
     let line = data.split(|&b| b == b'\r' || b == b'\n').next().unwrap_or_default();
     let other = [&b" SIP/2.0"[..], b" RTSP/1.0", b" RTSP/2.0"].iter().any(|version| line.ends_with(version));
@@ -88,6 +85,7 @@ enum Switch {
     /// The request asked; the answer decides.
     Asked,
     WebSocket,
+    Http2,
     Other,
 }
 
@@ -114,7 +112,8 @@ impl Http {
             self.waiting.push_back(method);
         }
         match side.head.request_framing() {
-            _ if method == Some("PRI") => side.state = State::Dead,
+            // What follows in either direction is HTTP/2's.
+            _ if method == Some("PRI") => self.sides.iter_mut().for_each(|side| side.state = State::Dead),
             Framing::None if switches || method == Some("CONNECT") => {
                 side.state = State::Switched;
                 self.switch = Switch::Asked;
@@ -137,8 +136,11 @@ impl Http {
         }
         let tunnel = asked == Some("CONNECT") && (200..300).contains(&status);
         if tunnel || (status == 101 && side.head.upgrades()) {
-            let web = side.head.upgrade.eq_ignore_ascii_case(b"websocket");
-            self.switch = if web { Switch::WebSocket } else { Switch::Other };
+            self.switch = match &side.head.upgrade.to_ascii_lowercase()[..] {
+                b"websocket" => Switch::WebSocket,
+                b"h2c" => Switch::Http2,
+                _ => Switch::Other,
+            };
             side.state = State::Switched;
             self.sides[at ^ 1].state = State::Switched;
             return;
@@ -165,6 +167,15 @@ impl Http {
                 let mut socket = Box::new(WebSocket::new(self.asker));
                 if socket.data(flow, direction, data) == Status::More {
                     flow.attach(socket);
+                }
+                Status::Done
+            }
+            Switch::Http2 => {
+                flow.protocol("http2");
+                let client = if self.asker == 0 { Direction::Client } else { Direction::Server };
+                let mut next = http2::new(client);
+                if next.data(flow, direction, data) == Status::More {
+                    flow.attach(next);
                 }
                 Status::Done
             }
@@ -202,13 +213,19 @@ impl Http {
     }
 }
 
-fn count(flow: &mut Flow<'_>, method: Option<&str>) {
+/// Counts a request in the field of its method.
+pub fn count(flow: &mut Flow<'_>, method: Option<&str>) {
     let Some((_, field)) = METHODS.iter().find(|(name, _)| Some(*name) == method) else { return };
     let before = match flow.fields.get(field) {
         Some(crate::values::Values::Ints(list)) => list.first().copied().unwrap_or(0),
         _ => 0,
     };
     flow.fields.int(field, before + 1);
+}
+
+/// The method of that name, if it is one we know.
+pub fn known_method(word: &[u8]) -> Option<&'static str> {
+    METHODS.iter().map(|(name, _)| *name).find(|name| name.as_bytes() == word)
 }
 
 fn is_request(data: &[u8]) -> bool {

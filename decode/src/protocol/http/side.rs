@@ -236,7 +236,7 @@ fn method(word: &[u8]) -> Option<&'static str> {
     if word == b"PRI" {
         return Some("PRI");
     }
-    METHODS.iter().map(|(name, _)| *name).find(|name| name.as_bytes() == word)
+    super::known_method(word)
 }
 
 /// The version in `HTTP/1.1`.

@@ -42,13 +42,6 @@ pub fn cassandra(_: &Flow<'_>, data: &[u8]) -> bool {
         && be32(data, 5).is_some_and(|n| n as usize + 9 >= data.len())
 }
 
-/// An array of bulk strings: `*2\r\n$3\r\n...`.
-pub fn redis(_: &Flow<'_>, data: &[u8]) -> bool {
-    let digits = data.iter().skip(1).take_while(|b| b.is_ascii_digit()).count();
-    let rest = data.get(1 + digits..).unwrap_or_default();
-    (1..=5).contains(&digits) && matches!(rest, [b'\r', b'\n', b'$', b'0'..=b'9', ..])
-}
-
 /// The exchange of attributes that opens a DB2 connection.
 pub fn drda(_: &Flow<'_>, data: &[u8]) -> bool {
     let length = Reader::new(data).u16().map(usize::from);

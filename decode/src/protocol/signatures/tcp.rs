@@ -52,6 +52,11 @@ pub fn iscsi(_: &Flow<'_>, data: &[u8]) -> bool {
     contains(data, b"InitiatorName=")
 }
 
+/// Cisco's phones: a length, and a version that is zero or small.
+pub fn skinny(_: &Flow<'_>, data: &[u8]) -> bool {
+    le32(data, 0).is_some_and(|length| length as usize + 8 == data.len()) && matches!(le32(data, 4), Some(0 | 10..=22))
+}
+
 /// A header whose length is that of the body.
 pub fn tacacs(flow: &Flow<'_>, data: &[u8]) -> bool {
     let fits = be32(data, 8).is_some_and(|length| length as usize + 12 == data.len());

@@ -62,8 +62,20 @@ pub fn slp(_: &Flow<'_>, data: &[u8]) -> bool {
     matches!(data, [1 | 2, 1..=11, ..]) && data.len() >= 12
 }
 
-pub fn ssdp_answer(_: &Flow<'_>, data: &[u8]) -> bool {
-    data.starts_with(b"HTTP/1.1 200 OK")
+/// A request or response, with routes of 20 bytes each.
+pub fn rip(_: &Flow<'_>, data: &[u8]) -> bool {
+    matches!(data, [1 | 2, 1 | 2, 0, 0, ..]) && data.len() % 20 == 4 && data.len() > 4
+}
+
+/// Version 2; where a message tells its length, it is that.
+pub fn l2tp(_: &Flow<'_>, data: &[u8]) -> bool {
+    let fits = |high: u8, low: u8| usize::from(u16::from_be_bytes([high, low])) == data.len();
+    matches!(data, [flags, 2, high, low, _, _, ..] if flags & 0x34 == 0 && (flags & 0x40 == 0 || fits(*high, *low)))
+}
+
+/// Version 1, with its own length.
+pub fn bfd(_: &Flow<'_>, data: &[u8]) -> bool {
+    matches!(data, [first, _, _, length, ..] if first >> 5 == 1 && *length >= 24 && usize::from(*length) == data.len())
 }
 
 /// Hello, coup or resign, between routers.
