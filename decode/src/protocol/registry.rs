@@ -179,3 +179,49 @@ pub fn get() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
     REGISTRY.get_or_init(Registry::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::path::{Path, PathBuf};
+
+    use super::PROTOCOLS;
+    use crate::session;
+
+    #[test]
+    fn every_field_has_help_and_names_of_its_own() {
+        let (mut expressions, mut documents) = (HashSet::new(), HashSet::new());
+        let all = session::fields::ALL.iter().chain(PROTOCOLS.iter().flat_map(|protocol| protocol.fields));
+        for field in all {
+            assert!(field.help.len() > 2, "{} has no help", field.expression);
+            assert!(expressions.insert(field.expression), "two fields are called {}", field.expression);
+            let stored = field.any_of.is_empty();
+            assert!(!stored || documents.insert(field.document), "two fields are stored as {}", field.document);
+        }
+    }
+
+    fn sources(path: &Path) -> Vec<PathBuf> {
+        match path.read_dir() {
+            Ok(entries) => entries.filter_map(Result::ok).flat_map(|entry| sources(&entry.path())).collect(),
+            Err(_) => vec![path.to_path_buf()],
+        }
+    }
+
+    /// `fuzzing.rs` tries all that is registered by itself; traffic that shows what a protocol tells cannot be made so.
+    #[test]
+    fn every_protocol_has_samples_of_its_traffic_in_its_tests() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/protocol");
+        let registry = include_str!("registry.rs");
+        let names: Vec<&str> = registry
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("&super::")?.strip_suffix("::PROTOCOL,"))
+            .collect();
+        assert_eq!(names.len(), PROTOCOLS.len(), "one line each");
+        for name in names {
+            let files = [sources(&folder.join(format!("{name}.rs"))), sources(&folder.join(name))].concat();
+            let texts: Vec<String> = files.iter().filter_map(|file| std::fs::read_to_string(file).ok()).collect();
+            let sampled = texts.iter().any(|text| text.contains("#[test]") && text.contains("Harness"));
+            assert!(sampled, "no test of {name} shows it traffic");
+        }
+    }
+}
