@@ -23,8 +23,8 @@ _VARIED = {
     "id": "id || '-' || k",
     "source.ip.lo": 'xor("source.ip.lo", (hash(k) % 4096)::UBIGINT)',
     "destination.ip.lo": 'xor("destination.ip.lo", (hash(k, 1) % 256)::UBIGINT)',
-    "lastPacket": '"lastPacket" - "firstPacket" + {start} + hash(id, k) % {span}',
-    "firstPacket": "{start} + hash(id, k) % {span}",
+    "lastPacket": '"lastPacket" - "firstPacket" + {start} + (hash(id, k) % {span})::BIGINT',
+    "firstPacket": "{start} + (hash(id, k) % {span})::BIGINT",
     "chunk": "'{label}'",
     **{
         host: f"list_transform({name(host)}, lambda each: (k % 500) || '.' || each)"

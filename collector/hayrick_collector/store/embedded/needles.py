@@ -24,7 +24,7 @@ Rows: TypeAlias = Mapping[str, Sequence[int]]
 
 COLUMNS = {"key": "UBIGINT", "part": "USMALLINT", "row": "UINTEGER"}
 WORTH_ROWS = 50_000  # in a smaller segment reading all is as quick
-ROW_GROUP = 8192  # all that is read for one key
+ROW_GROUP = 32_768  # what is read for one key; smaller groups cost more to choose among
 MOST_KEYS = 1000
 _MOST_ROWS = 20_000  # of one file: beyond that reading all is as quick
 _KEY = "md5_number_lower"

@@ -173,27 +173,22 @@ class Search(View):
         """Documents in this order, with the tags as they are now."""
         if not places:
             return []
-        ids = [place.id for place in places]
         texts = dict(self._parallel(places, DOCUMENTS, "document"))
-        files = {place.file for place in places}
-        here = [each for each in self.live if files & set(each.paths(SESSIONS))]
-        sessions = Relations(here, self._tag_files).table(SESSIONS, {TAGS: "VARCHAR[]"})
-        rows = list({place.row for place in places})
-        tags = dict(
-            self.rows(
-                "SELECT id, tags FROM "
-                + (sessions or TRUE)
-                + Sql(" WHERE file_row_number IN ? AND id IN ?", (rows, ids))
-            )
-        )
-        return [_document(session, texts[session], tags.get(session)) for session in ids]
+        tags = self._tags(places)
+        return [_document(place.id, texts[place.id], tags.get(place.id)) for place in places]
+
+    def _tags(self, places: Sequence[Place]) -> dict[str, list[str] | None]:
+        """The tags of the sessions at these places, as they are now."""
+        rows: needles.Rows = {file: [place.row for place in members] for file, members in _by_file(places).items()}
+        here = [each for each in self.live if not rows.keys().isdisjoint(each.paths(SESSIONS))]
+        others = {path: () for each in here for path in each.paths(SESSIONS)}
+        sessions = Relations(here, self._tag_files, {**others, **rows}).table(SESSIONS, {TAGS: "VARCHAR[]"})
+        return dict(self.rows("SELECT id, tags FROM " + sessions)) if sessions else {}
 
     def _parallel(self, places: Sequence[Place], table: str, picked: str) -> list[tuple[Any, ...]]:
         """Rows (id first) of a table that has one for each session: at the same place in the file with the same number,
         or somewhere else in there, in what an older version wrote."""
-        by_file: dict[str, list[Place]] = {}
-        for place in places:
-            by_file.setdefault(place.file, []).append(place)
+        by_file = _by_file(places)
         found: list[tuple[Any, ...]] = []
         files = sorted(by_file)
         for start in range(0, len(files), _FILES):
@@ -202,6 +197,13 @@ class Search(View):
         seen = {row[0] for row in found}
         missing = [place for place in places if place.id not in seen]
         return found + (self.rows(_somewhere(missing, table, picked)) if missing else [])
+
+
+def _by_file(places: Iterable[Place]) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = {}
+    for place in places:
+        found.setdefault(place.file, []).append(place)
+    return found
 
 
 def _places(rows: Iterable[tuple[str, str, str, int]]) -> list[Place]:

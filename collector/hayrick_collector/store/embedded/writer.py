@@ -32,7 +32,8 @@ from hayrick_collector.store.interface import Batch, SegmentWriter, Table
 from hayrick_common import files
 
 WRITER_LIMITS = Limits(memory="256MB", threads=1, spill="1GB")
-_ROW_GROUPS = {  # a page's documents are few: read little around each
+_ROW_GROUPS = {  # what is wanted is often few rows: read little around each
+    SESSIONS: 24_576,
     DOCUMENTS: 2048,
     PACKETS: 8192,
     NEEDLES: needles.ROW_GROUP,
