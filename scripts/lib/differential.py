@@ -1,7 +1,7 @@
 """Random expressions over real captures: the embedded store, Elasticsearch and a plain evaluation must find the same.
 
 PYTHONPATH=.:sensor:collector:common:deploy .venv/bin/python scripts/lib/differential.py CAPTURE_OR_FOLDER ...
-    [--examples 500] [--seed 0] [--elasticsearch http://127.0.0.1:19200]
+    [--examples 500] [--seconds 3600] [--seed 0] [--elasticsearch http://127.0.0.1:19200]
 """
 
 from __future__ import annotations
@@ -99,8 +99,9 @@ class Comparison:
                 )
 
 
-def run(comparison: Comparison, documents: list[dict[str, Any]], examples: int, start: int) -> None:
-    """Draw expressions until so many were asked."""
+def run(comparison: Comparison, documents: list[dict[str, Any]], examples: int, seconds: float, start: int) -> None:
+    """Draw so many expressions; those drawn when the time is over are not asked."""
+    deadline = time.monotonic() + seconds
     strategy = expressions(CATALOGUE, pools(CATALOGUE, documents))
 
     @seed(start)
@@ -108,7 +109,8 @@ def run(comparison: Comparison, documents: list[dict[str, Any]], examples: int, 
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(strategy)
     def each(text: str) -> None:
-        comparison.ask(text)
+        if time.monotonic() < deadline:
+            comparison.ask(text)
 
     each()
 
@@ -118,6 +120,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("captures", nargs="+", type=Path)
     parser.add_argument("--examples", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=3600, help="at most (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--most", type=int, default=20_000, help="sessions at most, from the first captures on")
     parser.add_argument("--elasticsearch", metavar="URL")
@@ -135,7 +138,7 @@ def main() -> int:
             runner.run(store.maintain())
         print(f"{len(documents)} sessions indexed in {time.monotonic() - started:.1f} s")
         comparison = Comparison(runner, stores, documents)
-        run(comparison, documents, args.examples, args.seed)
+        run(comparison, documents, args.examples, args.seconds, args.seed)
         for store in stores:
             runner.run(store.close())
         if cluster is not None:
