@@ -13,13 +13,13 @@ from synthetic import DAYS
 
 import hayrick_decode
 from hayrick_collector.config import CollectorConfig
+from hayrick_collector.retention import DAY_MS
 from hayrick_collector.store import Query, Store, open_store
 from hayrick_collector.store.elasticsearch import Cluster
 from hayrick_collector.store.elasticsearch.connection import connected
 from hayrick_collector.store.migrate import Documents
 from hayrick_common.clock import epoch_ms
 
-DAY_MS = 86_400_000
 _SETTINGS = 'data = "{data}"\n[store]\nkind = "elasticsearch"\nurls = ["{url}"]\nprefix = "{prefix}"\nreplicas = 0\n'
 
 
@@ -38,7 +38,8 @@ def cpu_seconds(url: str) -> float:
 
 def stored(url: str, prefix: str) -> tuple[int, int]:
     """Sessions under the prefix, and their bytes without copies."""
-    found: Any = connected(Cluster((url,), prefix)).indices.stats(index=f"{prefix}*", metric=["docs", "store"])
+    cluster = Cluster((url,), prefix)
+    found: Any = connected(cluster).indices.stats(index=cluster.sessions, metric=["docs", "store"])
     return found["_all"]["primaries"]["docs"]["count"], found["_all"]["primaries"]["store"]["size_in_bytes"]
 
 

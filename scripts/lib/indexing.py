@@ -11,7 +11,7 @@ import cluster as shared
 from measuring import CACHE, HAYRICK, Cost, measure
 from mixture import copies
 
-PREFIX = "hayrick_bench_"
+PREFIX = "hayrick_index_"
 
 # Decodes files and prints what was in them.
 DECODE = """

@@ -60,7 +60,7 @@ async def _of_cluster(capture: Path, sessions: int, cluster: str) -> None:
     """The sessions stay for the next time, as the embedded store does."""
     folder = CACHE / f"cluster-{sessions}"
     folder.mkdir(parents=True, exist_ok=True)
-    settings = shared.settings(folder, cluster, f"hayrick_bench_{sessions}_")
+    settings = shared.settings(folder, cluster, f"hayrick_query_{sessions}_")
     config = load_config(settings)
     await shared.fill(config, capture, sessions)
     await _measured(open_store(config), settings, capture)
