@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from tests.collector.captures import dns_query, http_exchange, mixed_frames, write_pcap
 from tests.system.collector_process import Running, wait_until
-from tests.system.flow_sensor import FlowSensor
+from tests.system.flow_sensor import HAYRICK, FlowSensor
 
 import hayrick_decode
 
@@ -72,6 +73,11 @@ def test_records_are_the_sessions_of_packets_exactly(tmp_path: Path, running: Ru
     assert one["summary"] == {name: value for name, value in other["summary"].items() if name != "nanoseconds"}
 
 
+def said(running: Running) -> str:
+    command = [*HAYRICK, "status", "--server", running.url]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
 def test_ids_are_those_that_packets_would_have(tmp_path: Path, running: Running, flow: FlowSensor) -> None:
     flow.start()
     put = flow.put(capture(tmp_path / "x.pcap"), "x.pcap")
@@ -93,6 +99,8 @@ def test_what_was_saved_on_the_wire_is_told(tmp_path: Path, running: Running, fl
     wait_until(lambda: (stream().get("records") or {}).get("chunks") == 1, flow.log())
     assert stream()["records"]["packet_bytes"] == put.stat().st_size
     assert 0 < stream()["records"]["bytes"] < put.stat().st_size / 10
+    line = "  records  lan: 1 chunks, "
+    wait_until(lambda: line in said(running), "the heartbeat to tell it")
     assert flow.report()["bytes_sent"] < put.stat().st_size / 4
     wait_until(lambda: not list((flow.spool / "records").glob("*/*")), "records that have served to go")
     assert put.exists(), "the packets stay in the ring"

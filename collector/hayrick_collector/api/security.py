@@ -32,6 +32,7 @@ OPEN_PATHS = frozenset(
     )
 )  # fmt: skip
 OPEN_PREFIX = "/static/"
+PEERS_PREFIX = "/api/peers/"
 STREAMED = ("/api/ingest", "/api/upload/")
 MOST_BODY = 32 << 20  # a list of as many values as it may have
 MOST_OPEN_BODY = 16 << 10  # a name and a password
@@ -161,8 +162,8 @@ class Guard:
             return None
         person = self._person or await asyncio.to_thread(self._accounts.person, peer, headers)
         state["person"] = person
-        if person is PEER:  # packets come a mebibyte at a time
-            return None
+        if person is PEER:
+            return _peers_only(path)
         if (wait := self._rate.wait(person.name if person else ("address", state["address"]))) > 0:
             told = f"more than {self._accounts.config.api.requests_per_minute} requests a minute"
             return error_response(429, "too_many", told, retry=wait)
@@ -185,6 +186,13 @@ class Guard:
         detail = {"path": scope["path"], **({"query": asked} if asked else {}), **entry.detail}
         write = self._accounts.audit.add
         await asyncio.to_thread(write, person, entry.action, address=state["address"], status=status, detail=detail)
+
+
+def _peers_only(path: str) -> Response | None:
+    """Other collectors are given packets, a mebibyte at a time, so they are not counted; and nothing else."""
+    if path.startswith(PEERS_PREFIX):
+        return None
+    return error_response(403, "forbidden", f"the collectors' token (peers.token_file) serves {PEERS_PREFIX} only")
 
 
 def _most_body(path: str) -> float:

@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.collector.captures import dns_query, write_pcap
-from tests.system.collector_process import Running, collector, wait_until
-from tests.system.flow_sensor import HAYRICK, FlowSensor
+from tests.system.collector_process import collector, wait_until
+from tests.system.flow_sensor import FlowSensor
+from tests.system.test_flow import said
 
 from hayrick_collector.catalog import Catalog
 from hayrick_collector.config import CollectorConfig
@@ -39,13 +40,6 @@ def fill(disk: Path) -> Path:
                 file.write(bytes(4096))
         except OSError:
             return other
-
-
-def said(running: Running) -> str:
-    done = subprocess.run(
-        [*HAYRICK, "status", "--server", running.url], capture_output=True, text=True, timeout=60, check=True
-    )
-    return done.stdout
 
 
 def test_collector_refuses_chunks_while_its_disk_is_full_and_takes_them_afterwards(disk: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.system.collector_process import Running, collector, wait_until
 from tests.system.flow_sensor import HAYRICK, FlowSensor
 from tests.system.test_pull import frames_of
 
+pytestmark = pytest.mark.timeout(300)
 CONFIG = """\
 node = "{name}"
 [store]
@@ -62,7 +63,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, elasticsearch: str) -> Iterat
             capture = write_pcap(tmp_path / f"{number}.pcap", mixed_frames(f"10.1.0.{number}"))
             subprocess.run([*HAYRICK, "ingest", "--server", each.url, capture], check=True, capture_output=True)
         for each in running:
-            wait_until(partial(_knows_all, each), "both to find all sessions and to know each other")
+            wait_until(partial(_knows_all, each), "both to find all sessions and to know each other", 180)
         yield Pair(tmp_path, running[0], running[1], sensor)
 
 
@@ -130,7 +131,8 @@ def test_only_who_has_the_shared_token_is_given_anything(pair: Pair) -> None:
         assert post(f"{pair.one.url}/api/peers/bytes", json=body, headers=right).status_code == status
     body = {"key": "../../etc.x.1.y", "ranges": [[0, 4]]}
     assert post(f"{pair.one.url}/api/peers/bytes", json=body, headers=right).status_code in (400, 410)
-    assert httpx.get(f"{pair.one.url}/api/users", headers=right).status_code == 403
+    for path in ("/api/users", "/api/sessions", "/api/sessions.pcap", "/api/status"):
+        assert httpx.get(f"{pair.one.url}{path}", headers=right).status_code == 403
 
 
 def test_an_owner_that_is_down_is_named_and_the_rest_is_exported(pair: Pair) -> None:

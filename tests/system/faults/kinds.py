@@ -76,13 +76,14 @@ class Faults:
 
     def of_store(self) -> dict[str, Fault]:
         """Kind -> the fault, where the store is a server of its own."""
-        store = self.world.store
+        store, turn = self.world.store, asyncio.Lock()
 
         async def killed() -> bool:
             assert store is not None
-            done = store.kill()
-            await asyncio.sleep(self.chance.uniform(0, 3))
-            await asyncio.to_thread(store.again)
+            async with turn:  # two that come back at once would fight for one folder
+                done = store.kill()
+                await asyncio.sleep(self.chance.uniform(0, 3))
+                await asyncio.to_thread(store.again)
             return done
 
         return {"kill store": killed} if store else {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.system.faults.keeper import kill_all
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "elasticsearch"
-SECONDS = 300
+SECONDS = 600
 
 
 @dataclass
