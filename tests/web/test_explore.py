@@ -10,6 +10,7 @@ from tests.system.collector_process import Running
 
 PATH = "**/api/graph?*"
 HANDS = 300  # servers of the large graph
+COUNTS = {"AT": 41, "DE": 7}  # sessions
 LEAVES = 10  # clients of each
 SLOWEST = """() => new Promise((resolve) => {
   const lengths = [];
@@ -102,3 +103,23 @@ def test_schedule_is_made_run_and_forgotten(page: Page) -> None:
     row.get_by_role("button", name="Forget web").click()
     row.get_by_role("button", name="Really forget web").click()
     expect(row).to_be_hidden()
+
+
+def test_countries_are_shown_on_a_map_where_geography_is_given(page: Page) -> None:
+    page.goto("/sessions")
+    expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+    given = page.request.get("/api/fields").json()
+    field = {"kind": "termfield", "multi": False, "any_of": [], "group": "general", "help": "Country"}
+    names = {"country.src": "source.geo.country_iso_code", "country.dst": "destination.geo.country_iso_code"}
+    known = {each["expression"] for each in given["items"]}
+    more = [{**field, "expression": name, "document": names[name]} for name in names if name not in known]
+    page.route("**/api/fields", lambda route: route.fulfill(json={"items": given["items"] + more}))
+    counted = [{"value": code, "sessions": count, "packets": count, "bytes": 1000} for code, count in COUNTS.items()]
+    page.route("**/api/facets?*", lambda route: route.fulfill(json={"field": "country.dst", "items": counted}))
+    page.reload()
+    page.get_by_role("link", name="Map").click()
+    expect(page.get_by_role("img", name="World, darker where there are more sessions")).to_be_visible()
+    expect(page.locator("path.found")).to_have_count(2)
+    page.get_by_role("region", name="Countries").get_by_role("button", name="Austria").click()
+    page.get_by_role("button", name="Only with this").click()
+    expect(page.get_by_role("combobox", name="Expression")).to_have_value("country.dst == AT")

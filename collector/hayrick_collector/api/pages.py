@@ -17,7 +17,7 @@ from starlette.types import Scope
 STATIC = Path(__file__).resolve().parent.parent / "static"
 PATHS = (
     "/", "/sessions", "/session/{session_id}", "/explore", "/statistics", "/upload", "/login", "/setup", "/shared",
-    "/api", "/connections", "/hunts", "/schedules", "/cases", "/case/{name}", "/lists", "/shares",
+    "/api", "/connections", "/map", "/hunts", "/schedules", "/cases", "/case/{name}", "/lists", "/shares",
     "/account", "/users", "/audit",
 )  # fmt: skip
 _FOR_EVER = "public, max-age=31536000, immutable"  # the names of built files hold their hash
