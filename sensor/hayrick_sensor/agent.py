@@ -243,8 +243,8 @@ class Agent:
     def _lose_overrun(self, found: spool.Measured) -> None:
         """What was missed lies between the chunk before and this one."""
         if found.stream in self._overrun and found.measure is not None and found.measure.packets:
-            since, until = self._overrun.pop(found.stream), found.measure.first_ms
-            lost = spool.Lose(found.stream, 0, since, max(since, until), OVERRUN)
+            since = self._overrun.pop(found.stream)
+            lost = spool.Lose(found.stream, 0, since, max(since, found.measure.first_ms), OVERRUN)
             self._room.write(lambda: self._note(lost))
 
     def _gap(self, found: spool.Measured) -> int:

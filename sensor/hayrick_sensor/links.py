@@ -35,7 +35,7 @@ def open_link(settings: SensorSettings) -> AnyLink:
     if settings.collector.transport == "sftp":
         from hayrick_sensor.sftp_link import SftpLink
 
-        return SftpLink(settings.name, settings.collector)
+        return SftpLink(settings.name, settings.collector, settings.shipping.kilobytes_per_second * 1000)
     from hayrick_sensor.link import Link
 
     keys = read_pair(settings.keys_folder, "sensor")

@@ -21,7 +21,7 @@ from hayrick_sensor import courier as co
 from hayrick_sensor import shipper_events as ev
 from hayrick_sensor.config import CollectorSettings, parse_place
 from hayrick_sensor.packing import frame_of
-from hayrick_sensor.sftp_session import HostKeyError, Session, Upload, new_pace
+from hayrick_sensor.sftp_session import TURN_SECONDS, HostKeyError, Session, Upload, new_pace
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
@@ -34,11 +34,13 @@ TROUBLE = (OSError, EOFError, paramiko.SSHException)
 class SftpLink:
     """Like `Link`: yields what the connection brings from `events()`, takes messages by `send`."""
 
-    def __init__(self, sensor: str, settings: CollectorSettings) -> None:
+    def __init__(self, sensor: str, settings: CollectorSettings, bytes_per_second: int = 0) -> None:
         self.address = settings.address
         self.problem = "not connected yet"
         self.bytes_sent = 0
         self._sensor = sensor
+        self._patience = BLOCK_SECONDS + (2 * wire.BODY_MAX_BYTES / bytes_per_second if bytes_per_second else 0)
+        self._wanted: tuple[co.Place, float] | None = None
         self._place = parse_place(settings.address)
         self._key_file, self._known_hosts = settings.ssh_files()
         self._session: Session | None = None
@@ -115,7 +117,7 @@ class SftpLink:
         try:
             self._session = await asyncio.to_thread(Session, self._place, self._key_file, self._known_hosts, self._pace)
             self._courier.lost()
-            self._upload = self._placing = None
+            self._upload = self._placing = self._wanted = None
             self.problem = ""
             self._out.put_nowait(ev.Connected())
             await self._serve(self._session)
@@ -150,6 +152,7 @@ class SftpLink:
             return await self._rest(step.milliseconds / 1000)
         if isinstance(step, co.Begin):
             self._forget_blocks()
+            self._placing = self._wanted = None
             self._upload = await asyncio.to_thread(session.open, step.manifest, self._sure.get(step.manifest.key, 0))
             return None
         if isinstance(step, co.Place):
@@ -198,7 +201,10 @@ class SftpLink:
     async def _put(self, session: Session, step: co.Place) -> bool | None:
         """Place what is left of the block's frame, or some of it."""
         if self._placing is None or self._placing[0] != step:
-            frame = await self._next_frame(step)
+            try:
+                frame = await self._next_frame(step)
+            except asyncio.TimeoutError:
+                return None
             self._placing = (step, frame) if frame is not None else None
         if self._placing is None or self._upload is None:
             return False
@@ -209,14 +215,16 @@ class SftpLink:
         return True if self._placing is None else None
 
     async def _next_frame(self, step: co.Place) -> bytes | None:
-        """The block that is wanted next, as a zstd frame; None when the sensor has the chunk no more."""
-        deadline = time.monotonic() + BLOCK_SECONDS
+        """The block that is wanted next, as a zstd frame; None when the sensor has the chunk no more.
+
+        TimeoutError when it is not there yet: at a held rate that takes its time, and heartbeats have theirs.
+        """
+        if self._wanted is None or self._wanted[0] != step:
+            self._wanted = (step, time.monotonic() + self._patience)
         while True:
-            try:
-                got, frame = await asyncio.wait_for(self._blocks.get(), deadline - time.monotonic())
-            except asyncio.TimeoutError as error:
-                reason = f"block of {step.key} at {step.offset} was not read within {BLOCK_SECONDS:.0f} s"
-                raise OSError(reason) from error
+            if time.monotonic() > self._wanted[1]:
+                raise OSError(f"block of {step.key} at {step.offset} was not read within {self._patience:.0f} s")
+            got, frame = await asyncio.wait_for(self._blocks.get(), TURN_SECONDS)
             if isinstance(got, wire.Gone):
                 if got.key == step.key:
                     return None

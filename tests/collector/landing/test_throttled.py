@@ -73,5 +73,22 @@ def test_long_chunk_crosses_a_slow_line_and_goes_on_where_it_was_when_the_sensor
     fleet: Fleet, line: Throttle
 ) -> None:
     over_the_line(fleet, line, 400_000, kill=True)
+    heard_lately(fleet)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fleet", ["zeromq", "sftp"], indirect=True)
+def test_chunk_held_to_a_rate_at_which_a_block_takes_longer_than_patience_crosses_once(fleet: Fleet) -> None:
+    config = fleet.config.read_text().replace("heartbeat_seconds = 1", "heartbeat_seconds = 10")
+    fleet.config.write_text(config + "\n[shipping]\nkilobytes_per_second = 20\n")
+    digest = write_capture(fleet.root / "pcaps" / "a.pcap", 1_300_000, 1)
+    fleet.start("sensor")
+    wait_until(lambda: len(fleet.landed()) == 1, 100, fleet)
+    assert fleet.landed()[0]["sha256"] == digest
+    assert "WARNING" not in (fleet.root / "sensor.log").read_text()
+    heard_lately(fleet)
+
+
+def heard_lately(fleet: Fleet) -> None:
     beat = json.loads((fleet.data / "s1.heartbeat.json").read_text())
     assert time.time() - beat["time_ms"] / 1000 < 40
