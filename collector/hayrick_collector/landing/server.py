@@ -308,7 +308,9 @@ class Landing:
         self._take(ev.Opened(manifest.key, part.offset))
 
     async def _finish(self, manifest: Manifest) -> None:
-        part = self._parts.pop(manifest.key)
+        part = self._parts.pop(manifest.key, None)
+        if part is None:  # given up meanwhile, as when a write before this found no room
+            return
         try:
             whole = await asyncio.to_thread(part.finish)
         except OSError as error:
