@@ -24,6 +24,7 @@ class Limits:
     patience_ms: int = 30_000
     heartbeat_ms: int = 10_000
     silence_beats: int = 4
+    silence_least_ms: int = 10_000
     greeting_ms: int = 10_000
     rejected_ms: int = 5_000
     redial_ms: int = 60_000
@@ -271,7 +272,8 @@ class Shipper:
             return commands + self._redial(now_ms)
         if not self.online and now_ms - self.greeted_ms > self.limits.greeting_ms:
             commands += self._greet(now_ms)
-        if now_ms - self.heard_ms > self.limits.silence_beats * self.limits.heartbeat_ms:
+        limits = self.limits
+        if now_ms - self.heard_ms > max(limits.silence_beats * limits.heartbeat_ms, limits.silence_least_ms):
             self._disconnected(ev.Disconnected(), now_ms)
             return [*commands, ev.Count("silences"), ev.Reconnect()]
         return commands + self._online_tick(now_ms) if self.online else commands
