@@ -44,9 +44,10 @@ chmod 755 {{root}}/usr/local/bin/hayrick {{root}}/usr/local/bin/systemctl
 cp {files}/hayrick-sensor.service {{root}}/etc/systemd/system/
 chroot {{root}} useradd --system --user-group --no-create-home --shell /usr/sbin/nologin hayrick
 chroot {{root}} install -d -m 0750 -o hayrick -g hayrick /var/lib/hayrick /var/lib/hayrick/sensor
-mkdir -p {{root}}/root/.ssh
-cp {files}/id_ed25519 {files}/known_hosts {{root}}/root/.ssh/
-chmod 600 {{root}}/root/.ssh/id_ed25519
+keys={{root}}$(chroot {{root}} sh -c 'echo ~root')/.ssh
+mkdir -p $keys
+cp {files}/id_ed25519 {files}/known_hosts $keys
+chmod 600 $keys/id_ed25519
 chmod o+rx {folders}
 echo '{network}.11 collector.example' >> {{root}}/etc/hosts
 """

@@ -108,10 +108,10 @@ def unit(config_path: Path, config: CollectorConfig, user: str, hayrick: str) ->
 
 def write(config_path: Path, config: CollectorConfig, user: str) -> bool:
     """Write the unit; False where it was there like that."""
-    command = str(Path(shutil.which(sys.argv[0]) or sys.argv[0]).absolute())
-    if command.startswith(("/home/", "/root/")):
+    command = Path(shutil.which(sys.argv[0]) or sys.argv[0]).absolute()
+    if command.parts[1] in ("home", "root"):
         raise UsageError(f"{command}: a service does not see home folders; install Hayrick elsewhere, as in /opt")
-    text = unit(config_path, config, user, command)
+    text = unit(config_path, config, user, str(command))
     if PATH.exists() and PATH.read_text() == text:
         return False
     PATH.write_text(text)
