@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -44,16 +45,23 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture
-def page(browser: Browser, running: Running) -> Iterator[Page]:
-    """A page of its own; whatever the page's code throws, or its policy refuses, fails the test."""
+@contextmanager
+def opened(browser: Browser, running: Running) -> Iterator[Page]:
+    """A page; whatever its code throws, or its policy refuses, fails at the end."""
     context = browser.new_context(base_url=running.url, viewport={"width": 1280, "height": 800})
     context.set_default_timeout(SECONDS * 1000)
-    opened = context.new_page()
+    page = context.new_page()
     trouble: list[str] = []
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on("console", lambda said: trouble.append(said.text) if "Content Security Policy" in said.text else None)
-    opened.on("dialog", lambda dialog: trouble.append(f"dialog: {dialog.message}"))
-    yield opened
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("console", lambda said: trouble.append(said.text) if "Content Security Policy" in said.text else None)
+    page.on("dialog", lambda dialog: trouble.append(f"dialog: {dialog.message}"))
+    yield page
     context.close()
     assert trouble == []
+
+
+@pytest.fixture
+def page(browser: Browser, running: Running) -> Iterator[Page]:
+    """A page of the test's own."""
+    with opened(browser, running) as made:
+        yield made
