@@ -2,9 +2,9 @@
 import type { Schemas } from "./api";
 import { colour } from "./scheme.svelte";
 import { cut, visible } from "./text";
+import type { Weight } from "./weight";
 
 type Node = Schemas["GraphNode"];
-export type Weight = "sessions" | "packets" | "bytes";
 export interface View {
   x: number;
   y: number;
