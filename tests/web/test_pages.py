@@ -1,4 +1,4 @@
-"""Each page does what its name says: a session down to its bytes, the ways in, uploads, sums, how the collector is."""
+"""Each page does what its name says: a session down to its bytes, uploads, sums, how the collector is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -27,23 +26,12 @@ RULES = """async (rules) => {
   const { violations } = await axe.run({ resultTypes: ["violations"], ...(rules && { runOnly: rules }) });
   return violations.map((each) => [each.id, each.nodes[0].html]);
 }"""
-PASSWORD = "a long enough password"
-SHARE = """async (expression) => {
-  const headers = { "Content-Type": "application/json" };
-  const answer = await fetch("/api/shares", { method: "POST", headers, body: JSON.stringify({ expression }) });
-  return answer.json();
-}"""
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "collector.log"
-
-
-@pytest.fixture
-def fresh(browser: Browser, tmp_path: Path, log: Path) -> Iterator[Page]:
+def fresh(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     """A page of a collector of its own, on which nobody has an account."""
-    with collector(tmp_path / "data", log) as running:
+    with collector(tmp_path / "data", tmp_path / "collector.log") as running:
         context = browser.new_context(base_url=running.url)
         context.set_default_timeout(SECONDS * 1000)
         yield context.new_page()
@@ -166,56 +154,6 @@ def test_how_the_collector_is_and_its_api_are_told(page: Page, running: Running)
     expect(page.get_by_role("definition").filter(has_text=f"{packets:,}")).to_be_visible()
     page.goto("/api")
     expect(page.get_by_role("heading", name="GET /api/sessions", exact=True)).to_be_visible()
-
-
-def set_up(page: Page, log: Path) -> None:
-    """Make the first administrator, by the link that the collector printed."""
-    link = re.search(r"/setup#\S+", log.read_text())
-    assert link is not None
-    page.goto(link[0])
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password again").fill(PASSWORD)
-    page.get_by_role("button", name="Begin").click()
-    expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
-
-
-def log_in(page: Page, password: str = PASSWORD) -> None:
-    page.get_by_label("Name").fill("admin")
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
-
-
-def test_the_one_time_link_makes_an_administrator_who_logs_in_out_and_shares(
-    fresh: Page, browser: Browser, log: Path
-) -> None:
-    set_up(fresh, log)
-    made = fresh.evaluate(SHARE, "port.dst == 80")
-    fresh.get_by_role("button", name="admin").click()
-    fresh.get_by_role("button", name="Log out").click()
-
-    fresh.goto("/sessions?expression=port.dst == 80")
-    log_in(fresh, "wrong")
-    expect(fresh.get_by_role("alert")).to_be_visible()
-    log_in(fresh)
-    expect(fresh).to_have_url(re.compile(r"/sessions\?expression=port.dst"))
-
-    address = urlsplit(fresh.url)
-    stranger = browser.new_context(base_url=f"{address.scheme}://{address.netloc}").new_page()
-    assert stranger.request.get("/api/sessions").status == 401
-    stranger.goto(made["link"])
-    expect(stranger.get_by_role("combobox", name="Expression")).to_have_value("port.dst == 80")
-    stranger.context.close()
-
-
-def test_logging_in_leads_to_no_other_site(fresh: Page, log: Path) -> None:
-    set_up(fresh, log)
-    ours = urlsplit(fresh.url).netloc
-    for elsewhere in ("https://elsewhere.example/", "//elsewhere.example/", "/\\elsewhere.example"):
-        fresh.context.clear_cookies()
-        fresh.goto(f"/login?next={elsewhere}")
-        log_in(fresh)
-        expect(fresh.get_by_role("navigation", name="Pages")).to_be_visible()
-        assert urlsplit(fresh.url)[1:3] == (ours, "/sessions")
 
 
 @pytest.fixture(scope="module")

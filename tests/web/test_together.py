@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -17,6 +18,18 @@ from tests.web.conftest import SECONDS, upload
 from tests.web.traffic import capture
 
 PASSWORD = "a long enough password"
+SHARE = """async (expression) => {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch("/api/shares", { method: "POST", headers, body: JSON.stringify({ expression }) });
+  return answer.json();
+}"""
+
+
+def a_page(browser: Browser, running: Running) -> Page:
+    """Of a browser that nobody is logged in."""
+    context = browser.new_context(base_url=running.url, viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(SECONDS * 1000)
+    return context.new_page()
 
 
 @dataclass
@@ -28,38 +41,39 @@ class Office:
     admin: Page
 
     def page(self) -> Page:
-        """Of a browser that nobody is logged in."""
-        context = self.browser.new_context(base_url=self.running.url, viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(SECONDS * 1000)
-        return context.new_page()
+        return a_page(self.browser, self.running)
 
-    def log_in(self, name: str, address: str = "/sessions") -> Page:
+    def log_in(self, name: str) -> Page:
         page = self.page()
-        page.goto(address)
-        page.get_by_label("Name").fill(name)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
+        page.goto("/sessions")
+        enter(page, name)
         expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
         return page
 
 
+def enter(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Fill in what a login asks for."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
 @pytest.fixture(scope="module")
 def office(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """With the administrator, and the tagger ann, whom the administrator made in the page."""
+    """With a capture, and the first administrator, who came by the link that the collector printed."""
     folder = tmp_path_factory.mktemp("office")
     log = folder / "collector.log"
     with collector(folder / "data", log) as running:
         upload(running, capture(folder / "office.pcap"))
-        made = Office(running, browser, browser.new_page())
-        made.admin = made.page()
+        admin = a_page(browser, running)
         link = re.search(r"/setup#\S+", log.read_text())
         assert link is not None
-        made.admin.goto(link[0])
-        made.admin.get_by_label("Password", exact=True).fill(PASSWORD)
-        made.admin.get_by_label("Password again").fill(PASSWORD)
-        made.admin.get_by_role("button", name="Begin").click()
-        expect(made.admin.get_by_role("navigation", name="Pages")).to_be_visible()
-        yield made
+        admin.goto(link[0])
+        admin.get_by_label("Password", exact=True).fill(PASSWORD)
+        admin.get_by_label("Password again").fill(PASSWORD)
+        admin.get_by_role("button", name="Begin").click()
+        expect(admin.get_by_role("navigation", name="Pages")).to_be_visible()
+        yield Office(running, browser, admin)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +99,36 @@ def ann(office: Office) -> Page:
 def answer(page: Page, path: str) -> int:
     """The status of a request with the page's cookie."""
     return page.request.get(path).status
+
+
+def test_who_logged_out_must_log_in_again_and_a_link_needs_no_login(office: Office) -> None:
+    page = office.log_in("admin")
+    made = page.evaluate(SHARE, "port.dst == 80")
+    page.get_by_role("button", name="admin").click()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+
+    page.goto("/sessions?expression=port.dst == 80")
+    enter(page, "admin", "wrong")
+    expect(page.get_by_role("alert")).to_be_visible()
+    enter(page, "admin")
+    expect(page).to_have_url(re.compile(r"/sessions\?expression=port.dst"))
+
+    stranger = office.page()
+    assert answer(stranger, "/api/sessions") == 401
+    stranger.goto(made["link"])
+    expect(stranger.get_by_role("combobox", name="Expression")).to_have_value("port.dst == 80")
+
+
+def test_logging_in_leads_to_no_other_site(office: Office) -> None:
+    page = office.page()
+    ours = urlsplit(office.running.url).netloc
+    for elsewhere in ("https://elsewhere.example/", "//elsewhere.example/", "/\\elsewhere.example"):
+        page.context.clear_cookies()
+        page.goto(f"/login?next={elsewhere}")
+        enter(page, "admin")
+        expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+        assert urlsplit(page.url)[1:3] == (ours, "/sessions")
 
 
 def test_page_offers_each_only_what_the_role_may(office: Office, ann: Page) -> None:
