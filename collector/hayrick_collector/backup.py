@@ -15,11 +15,12 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from hayrick_collector import owner
 from hayrick_collector.archive.paths import DataFolder
 from hayrick_collector.config import CollectorConfig
 from hayrick_common import __version__
@@ -32,6 +33,8 @@ MANIFEST = "MANIFEST.json"
 SETTINGS = "settings.toml"
 TOP = ("keys", "store", "desk.sqlite3", "catalog.sqlite")  # in the order they are put in place: the catalog is last
 _ATTEMPTS = 20
+_SCRATCH = ".backup-"
+_FILES = ("api.certificate", "api.key")
 _PIECE = 1 << 20
 
 
@@ -86,17 +89,17 @@ def write(config: CollectorConfig, target: Path, *, settings: Path | None, with_
     if not folder.catalog.exists():
         raise UsageError(f"{config.data} has no catalog: no collector has worked there")
     with (
-        tempfile.TemporaryDirectory(prefix=".backup-", dir=config.data) as scratch,
+        _scratch(config.data) as scratch,
         hidden_writer(target, 0o600) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as opened,
     ):
         tar = _Tar(opened)
         for path in (folder.catalog, folder.desk):
-            tar.add(_database(path, Path(scratch) / path.name), path.name)
+            tar.add(_database(path, scratch / path.name), path.name)
         for path in sorted(folder.keys.rglob("*")):
             if path.is_file():
                 tar.add(path, f"keys/{path.relative_to(folder.keys)}")
-        for path, name in _store(folder, Path(scratch) / "store", segments=with_store):
+        for path, name in _store(folder, scratch / "store", segments=with_store):
             tar.add(path, f"store/{name}")
         if settings is not None:
             tar.add(settings, SETTINGS)
@@ -110,14 +113,19 @@ def write(config: CollectorConfig, target: Path, *, settings: Path | None, with_
 
 def outside(config: CollectorConfig) -> list[str]:
     """Files that the settings name and that are not in a backup: they hold secrets of other kinds."""
-    named = {
-        "archive.key_file": config.archive.key_file, "api.certificate": config.api.certificate,
-        "api.key": config.api.key, "store.api_key_file": config.store.api_key_file,
-        "store.password_file": config.store.password_file,
-        "store.ca_file": config.store.ca_file, "accounts.oidc_secret_file": config.accounts.oidc_secret_file,
-        "schedule.webhook_secret_file": config.schedule.webhook_secret_file,
-    }  # fmt: skip
-    return [f"{key} {path}" for key, path in named.items() if path]
+    sections = {key: section for key, section in asdict(config).items() if isinstance(section, dict)}
+    named = ((f"{key}.{name}", value) for key, section in sections.items() for name, value in section.items())
+    return [f"{key} {value}" for key, value in named if value and (key in _FILES or key.endswith("_file"))]
+
+
+@contextmanager
+def _scratch(data: Path) -> Iterator[Path]:
+    """A hidden folder for as long as the block runs; first those go whose process was killed over them."""
+    for left in data.glob(f"{_SCRATCH}*"):
+        if not owner.alive(left.name.removeprefix(_SCRATCH).rpartition("-")[0]):
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{owner.token()}-", dir=data) as made:
+        yield Path(made)
 
 
 def _database(path: Path, copy: Path) -> Path:
@@ -161,11 +169,10 @@ def restore(backup: Path, data: Path) -> tuple[Restored, bytes]:
     if there:
         raise UsageError(f"{data} holds {', '.join(there)} already: restore into a folder without them")
     make_folder(data)
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=data) as scratch:
-        place = Path(scratch)
+    with _scratch(data) as place:
+        make_folder(place / "keys", 0o700)
         manifest = _unpacked(backup, place)
         settings = (place / SETTINGS).read_bytes() if (place / SETTINGS).exists() else b""
-        (place / "keys").chmod(0o700)
         restored = _indexed_again(place / "catalog.sqlite", data, manifest)
         for name in TOP:
             if (place / name).exists():
@@ -205,7 +212,7 @@ def _unpacked(backup: Path, place: Path) -> dict[str, Any]:
 
 def _allowed(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return ".." not in parts and not name.startswith("/") and parts[0] in (*TOP, SETTINGS, MANIFEST)
+    return ".." not in parts and parts[:1] in [(each,) for each in (*TOP, SETTINGS, MANIFEST)]
 
 
 def _copied(stream: IO[bytes], target: Path, mode: int) -> str:

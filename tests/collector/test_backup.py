@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import stat
+import subprocess
+import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -14,8 +16,8 @@ import pytest
 from tests.collector.captures import dns_query, mixed_frames, write_pcap
 from tests.system.collector_process import collector, wait_until
 
-from hayrick_collector import backup
-from hayrick_collector.config import CollectorConfig
+from hayrick_collector import backup, owner
+from hayrick_collector.config import ApiConfig, CollectorConfig, PeersConfig, StoreConfig
 from hayrick_common.cli import main
 from hayrick_common.errors import ArchiveError, UsageError
 
@@ -134,3 +136,45 @@ def test_settings_come_along_with_the_new_folder_in_them(tmp_path: Path, capsys:
     assert main(["collector", "restore", str(tmp_path / "b"), "--config", str(restored), "--data", str(new)]) == 0
     assert restored.read_text() == config.read_text().replace(str(data), str(new))
     assert 'node = "rick"' in restored.read_text()
+
+
+def test_what_a_killed_backup_left_goes_with_the_next(data: Path, tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        theirs = data / f".backup-{owner._describe(other.pid)}-abcd_1"
+        theirs.mkdir()
+        backup.write(CollectorConfig(data=data), tmp_path / "1.tar", settings=None, with_store=False)
+        assert theirs.exists()
+        other.kill()
+    (theirs / "catalog.sqlite").touch()
+    backup.write(CollectorConfig(data=data), tmp_path / "2.tar", settings=None, with_store=False)
+    assert not list(data.glob(".backup-*"))
+
+
+def test_a_collector_without_keys_is_restored(hayrick: Hayrick, tmp_path: Path) -> None:
+    old, new = tmp_path / "data", tmp_path / "new"
+    hayrick("ingest", write_pcap(tmp_path / "evidence.pcap", mixed_frames()), "--data", old)
+    assert not list((old / "keys").iterdir())
+    backup.write(CollectorConfig(data=old), tmp_path / "rick.tar", settings=None, with_store=True)
+    backup.restore(tmp_path / "rick.tar", new)
+    assert answers(hayrick, new) == answers(hayrick, old)
+    assert stat.S_IMODE((new / "keys").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["../keys/a", "/keys/a", ".", "archive/a"])
+def test_a_backup_with_a_file_elsewhere_makes_nothing(tmp_path: Path, name: str) -> None:
+    file, new = tmp_path / "rick.tar", tmp_path / "new"
+    with tarfile.open(file, "w") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+    with pytest.raises(ArchiveError, match="does not belong"):
+        backup.restore(file, new)
+    assert not list(new.iterdir())
+
+
+def test_every_file_that_settings_name_is_said_not_to_be_in_a_backup(tmp_path: Path) -> None:
+    peers = PeersConfig(url="https://rick1.example", token_file="/etc/token", ca_file="/etc/ca.pem")
+    config = CollectorConfig(
+        data=tmp_path, store=StoreConfig(kind="elasticsearch", urls=("https://node1.example:9200",)), peers=peers,
+        api=ApiConfig(certificate="/etc/cert.pem", key="/etc/key.pem"),
+    )  # fmt: skip
+    told = {"api.certificate /etc/cert.pem", "api.key /etc/key.pem", "peers.token_file /etc/token"}
+    assert set(backup.outside(config)) == {*told, "peers.ca_file /etc/ca.pem"}
