@@ -21,13 +21,14 @@ from hayrick_common.chunk import RECORDS
 from hayrick_common.clock import epoch_ms, steady_ms
 from hayrick_common.closed_files import ClosedFiles, stamp_at, stamp_of
 from hayrick_common.files import remove
-from hayrick_sensor import pieces, tcpdump
+from hayrick_sensor import pieces
 from hayrick_sensor import shipper_events as ship
 from hayrick_sensor import spool_events as spool
 from hayrick_sensor.capture import Capture
 from hayrick_sensor.closings import FolderClosings
 from hayrick_sensor.config import MEGABYTE, SensorSettings, StreamSettings
 from hayrick_sensor.examine import examine, ring_turned
+from hayrick_sensor.gaps import Gaps
 from hayrick_sensor.launches import Launch
 from hayrick_sensor.layout import Layout
 from hayrick_sensor.links import open_link
@@ -41,7 +42,7 @@ from hayrick_sensor.recover import open_journal
 from hayrick_sensor.report import build_report, free_bytes, write_status
 from hayrick_sensor.room import Room
 from hayrick_sensor.shipper import Limits, Shipper
-from hayrick_sensor.spool import OVERRUN, Spool
+from hayrick_sensor.spool import Spool
 from hayrick_sensor.windows import open_at
 
 log = logging.getLogger(__name__)
@@ -79,8 +80,7 @@ class Agent:
         rate = Rate(settings.shipping.kilobytes_per_second * 1000)
         self._outgoing = Outgoing(self.link.send, self._beat, self.payloads.block, rate)
         self._windows = settings.shipping.parsed()
-        self._turned: dict[str, int] = {}
-        self._overrun: dict[str, int] = {}
+        self._gaps = Gaps(self.journal)
         self._stopping = asyncio.Event()
         self._working = False
 
@@ -187,7 +187,7 @@ class Agent:
                 self._take(spool.FileClosed(stream.name, str(copy), copy.stem))
             taken = {stamp for name, stamp in self.spool.taken if name == stream.name}
             if not stream.delete and await asyncio.to_thread(ring_turned, stream.folder, taken):
-                self._turned[stream.name] = self.journal.last_closed(stream.name)
+                self._gaps.turned(stream.name)
             lapped = functools.partial(self._lapped, stream.name)
             watch = ClosedFiles(stream.folder, stream.pattern, FolderClosings, missed=lapped)
             await self._watch(stream, watch)
@@ -225,7 +225,7 @@ class Agent:
         while True:
             event = await self._examine.get()
             if isinstance(event, str):
-                self._overrun.setdefault(event, self.journal.last_closed(event))
+                self._gaps.lapped(event)
                 continue
             owned = self.spool.budgets[event.stream].owned
             found: spool.Event
@@ -236,25 +236,10 @@ class Agent:
                 self.counters["unreadable_files"] += 1
                 found = spool.Measured(event.stream, event.source, event.stamp, None, 0)
             if isinstance(found, spool.Measured):
-                found = replace(found, gap_ms=self._gap(found))
-                self._lose_overrun(found)
+                found = replace(found, gap_ms=self._gaps.before(found))
+                if lost := self._gaps.lost_before(found):
+                    self._carry_out(lost)
             self._take(found)
-
-    def _lose_overrun(self, found: spool.Measured) -> None:
-        """What was missed lies between the chunk before and this one."""
-        if found.stream in self._overrun and found.measure is not None and found.measure.packets:
-            since = self._overrun.pop(found.stream)
-            lost = spool.Lose(found.stream, 0, since, max(since, found.measure.first_ms), OVERRUN)
-            self._room.write(lambda: self._note(lost))
-
-    def _gap(self, found: spool.Measured) -> int:
-        """For how long nothing was captured before the file: tcpdump was started anew, or a ring turned unseen."""
-        if not found.stamp:
-            return self.journal.gap_before(found.stream, tcpdump.launch_of(found.source))
-        if found.measure is None or not found.measure.packets:
-            return 0
-        since = self._turned.pop(found.stream, 0)
-        return max(0, found.measure.first_ms - since) if since else 0
 
     # --- spool's commands -----------------------------------------------------------------------------------------
 
