@@ -58,6 +58,7 @@ class Host:
     ) -> None:
         self.name, self.address = name, f"{NETWORK}.{number}"
         self.namespace = f"hay-{os.getpid()}-{name}"
+        self.outer = f"hay{os.getpid() % 100000}{number}"
         self.folder = folder
         folder.mkdir()
         (folder / "place").mkdir()
@@ -94,6 +95,7 @@ class Host:
         self.process.kill()
         self.process.wait(10)
         self._log.close()
+        ip("link", "delete", self.outer)  # else it goes some time after the namespace, and its name is taken until then
         subprocess.run(["ip", "netns", "delete", self.namespace], check=False, timeout=20)
 
     def _files(self, key: str) -> None:
@@ -104,10 +106,9 @@ class Host:
         (files / "fleet_keys").write_text(key)
 
     def _connect(self, bridge: str) -> None:
-        outer = f"hay{os.getpid() % 100000}{self.address.rpartition('.')[2]}"
         ip("netns", "add", self.namespace)
-        ip("link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
-        ip("link", "set", outer, "master", bridge, "up")
+        ip("link", "add", self.outer, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
+        ip("link", "set", self.outer, "master", bridge, "up")
         ip("address", "add", f"{self.address}/24", "dev", "eth0", inside=self.namespace)
         ip("link", "set", "eth0", "up", inside=self.namespace)
         ip("link", "set", "lo", "up", inside=self.namespace)

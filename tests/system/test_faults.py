@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COUNT, SECONDS, SETTLE, LIMIT = 60, 180, 240, 600
+COUNT, SECONDS, SETTLE, LIMIT = 60, 300, 300, 780
 SEEDS = [2]  # found chunks that waited for ever in the drop, empty chunks, attempts paid for a full disk
 
 

@@ -54,7 +54,7 @@ def over_the_line(fleet: Fleet, line: Throttle, size: int, kill: bool) -> None:
         wait_until(lambda: line.passed > size // 2, 2 * size / BYTES_PER_SECOND, fleet)
         fleet.kill("sensor")
         fleet.start("sensor")
-    wait_until(lambda: len(fleet.landed()) == 1, 30 + 3 * size / BYTES_PER_SECOND, fleet)
+    wait_until(lambda: len(fleet.landed()) == 1, 60 + 3 * size / BYTES_PER_SECOND, fleet)
     (row,) = fleet.landed()
     assert row["sha256"] == stored(row) == digest
     assert line.connections == 1 + kill, fleet.logs()
