@@ -18,7 +18,7 @@ from hayrick_collector.catalog import Catalog
 from hayrick_common.chunk import ChunkId
 
 CHUNKS = 4
-SESSIONS = 8_000  # enough that a kill falls into the middle of a chunk
+SESSIONS = 36_000  # more than two batches: a kill falls into the middle of a chunk
 
 
 @pytest.fixture(scope="module")
