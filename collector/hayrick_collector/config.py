@@ -114,6 +114,20 @@ class IngestConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class EnrichmentConfig:
+    """`[enrichment]`: local tables that tell more of a session's ends; a file that is replaced is read anew."""
+
+    country: str = setting("", about="MMDB file of countries by address; empty: none")
+    asn: str = setting("", about="MMDB file of autonomous systems by address; empty: none")
+    rir: str = setting("", about="IANA's ipv4-address-space.csv: who gave out an address; empty: none")
+    oui: str = setting("", about="makers by MAC address, IEEE's oui.csv or Wireshark's manuf; empty: none")
+
+    def paths(self) -> dict[str, Path]:
+        """The files that are set, by name."""
+        return {name: Path(path).expanduser() for name, path in asdict(self).items() if path}
+
+
+@dataclass(frozen=True, slots=True)
 class StoreConfig:
     """`[store]`: the embedded store, or a shared Elasticsearch cluster."""
 
@@ -244,6 +258,7 @@ class CollectorConfig:
     landing: LandingConfig = field(default_factory=LandingConfig)
     archive: ArchiveConfig = field(default_factory=ArchiveConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
+    enrichment: EnrichmentConfig = field(default_factory=EnrichmentConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     pull: PullConfig = field(default_factory=PullConfig)
@@ -288,6 +303,7 @@ class CollectorConfig:
             landing=LandingConfig(**values["landing"]),
             archive=ArchiveConfig(**values["archive"]),
             ingest=IngestConfig(**values["ingest"]),
+            enrichment=EnrichmentConfig(**values["enrichment"]),
             store=StoreConfig(**{**values["store"], "urls": tuple(values["store"]["urls"])}),
             retention=RetentionConfig(**values["retention"]),
             pull=PullConfig(**values["pull"]),

@@ -3,6 +3,7 @@
 from hayrick_decode._native import (
     Batch,
     Decoding,
+    Enrichment,
     Streams,
     Table,
     decode,
@@ -15,6 +16,7 @@ from hayrick_decode._native import (
 __all__ = [
     "Batch",
     "Decoding",
+    "Enrichment",
     "Streams",
     "Table",
     "decode",

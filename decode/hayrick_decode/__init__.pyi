@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypedDict
 __all__ = [
     "Batch",
     "Decoding",
+    "Enrichment",
     "Streams",
     "Table",
     "decode",
@@ -95,6 +96,22 @@ class Decoding(Iterator[Batch]):
     def summary(self) -> Summary:
         """Known once all batches were taken, RuntimeError before; a records file's is counted from its sessions."""
 
+class Enrichment:
+    """Local tables of addresses, in memory: what they say of a session's ends is added to it."""
+
+    def __init__(
+        self,
+        *,
+        country: str | os.PathLike[str] | None = None,
+        asn: str | os.PathLike[str] | None = None,
+        rir: str | os.PathLike[str] | None = None,
+        oui: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """`country` and `asn` are MMDB files, `rir` IANA's CSV of the IPv4 space, `oui` IEEE's CSV or a `manuf` file.
+
+        Raises OSError for a file that cannot be read, ValueError for one that is no such table; both name it.
+        """
+
 def decode(
     path: str | os.PathLike[str] | SeekableFile,
     *,
@@ -104,6 +121,7 @@ def decode(
     tags: Sequence[str] = (),
     batch_sessions: int = 8192,
     indexed_ms: int = 0,
+    enrichment: Enrichment | None = None,
 ) -> Decoding:
     """Opens a pcap or pcapng file, plain, gzip or zstd, and decodes it as its batches are taken.
 
@@ -133,6 +151,7 @@ def read_records(
     tags: Sequence[str] = (),
     batch_sessions: int = 8192,
     indexed_ms: int = 0,
+    enrichment: Enrichment | None = None,
 ) -> Decoding:
     """Opens a records file of the chunk `chunk`, whose capture has `size` bytes; the sessions are those that `decode`
     would give of that capture.

@@ -7,6 +7,7 @@
 
 pub mod capture;
 pub mod catalogue;
+pub mod enrichment;
 pub mod field;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -18,6 +19,8 @@ pub mod protocol;
 #[cfg(feature = "python")]
 mod python;
 #[cfg(feature = "python")]
+mod python_enrichment;
+#[cfg(feature = "python")]
 mod python_file;
 #[cfg(feature = "python")]
 mod python_records;
@@ -27,3 +30,8 @@ pub mod records;
 pub mod session;
 pub mod streams;
 pub mod values;
+
+/// Sessions are many small values of unlike lives, which the C library's allocator spends a third of the time on.
+#[cfg(feature = "python")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
@@ -12,9 +12,11 @@ use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList};
 
 use crate::capture;
 use crate::catalogue::{self, Catalogue};
+use crate::enrichment;
 use crate::field::{Field, Kind, Shape};
 use crate::output;
 use crate::pipeline::{Decoder, Summary};
+use crate::python_enrichment::Enrichment;
 use crate::python_file::{PythonFile, Raised};
 use crate::python_records;
 use crate::python_streams;
@@ -32,7 +34,7 @@ pub(crate) fn open_error(error: std::io::Error) -> PyErr {
 #[allow(clippy::too_many_arguments)]
 /// Opens a capture; see the stub for the arguments.
 #[pyfunction]
-#[pyo3(signature = (path, *, chunk="", node="", file="", tags=vec![], batch_sessions=8192, indexed_ms=0))]
+#[pyo3(signature = (path, *, chunk="", node="", file="", tags=vec![], batch_sessions=8192, indexed_ms=0, enrichment=None))]
 fn decode(
     py: Python<'_>,
     path: Input,
@@ -42,6 +44,7 @@ fn decode(
     tags: Vec<String>,
     batch_sessions: usize,
     indexed_ms: i64,
+    enrichment: Option<PyRef<'_, Enrichment>>,
 ) -> PyResult<Decoding> {
     let origin = Origin { chunk: chunk.into(), node: node.into(), file: file.into(), tags, indexed_ms };
     let (decoder, raised) = match path {
@@ -62,7 +65,7 @@ fn decode(
             opened.map_err(open_error)?
         }
     };
-    Ok(Decoding::new(Source::Capture(Box::new(decoder)), raised, batch_sessions))
+    Ok(Decoding::new(Source::Capture(Box::new(decoder)), raised, batch_sessions, enrichment))
 }
 
 /// Where a capture's bytes come from: a path, or an object with `read` and `seek`.
@@ -124,12 +127,24 @@ pub(crate) struct Decoding {
     /// What a Python file object raised while it was read; a path raises nothing once it is open.
     raised: Raised,
     batch: usize,
+    enrichment: Option<Arc<enrichment::Enrichment>>,
     summary: Option<Py<PyDict>>,
 }
 
 impl Decoding {
-    pub(crate) fn new(source: Source, raised: Raised, batch_sessions: usize) -> Decoding {
-        Decoding { source: Mutex::new(Some(source)), raised, batch: batch_sessions.max(1), summary: None }
+    pub(crate) fn new(
+        source: Source,
+        raised: Raised,
+        batch_sessions: usize,
+        enrichment: Option<PyRef<'_, Enrichment>>,
+    ) -> Decoding {
+        Decoding {
+            source: Mutex::new(Some(source)),
+            raised,
+            batch: batch_sessions.max(1),
+            enrichment: enrichment.map(|given| given.tables.clone()),
+            summary: None,
+        }
     }
 }
 
@@ -142,8 +157,14 @@ impl Decoding {
     fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<Batch>> {
         let slot = self.source.get_mut().map_err(|_| PyRuntimeError::new_err("decoding failed before"))?;
         let Some(source) = slot else { return Ok(None) };
-        let wanted = self.batch;
-        let read = py.detach(|| source.next_batch(wanted));
+        let (wanted, enrichment) = (self.batch, self.enrichment.as_deref());
+        let read = py.detach(|| {
+            let mut records = source.next_batch(wanted)?;
+            if let Some(enrichment) = enrichment {
+                records.iter_mut().for_each(|record| enrichment.apply(&mut record.fields));
+            }
+            Ok(records)
+        });
         if let Some(error) = self.raised.lock().ok().and_then(|mut raised| raised.take()) {
             *slot = None;
             return Err(error);
@@ -358,6 +379,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(python_records::read_records, module)?)?;
     module.add_class::<Decoding>()?;
     module.add_class::<Batch>()?;
+    module.add_class::<Enrichment>()?;
     module.add_class::<python_streams::Streams>()?;
     module.add_class::<Table>()?;
     Ok(())

@@ -11,6 +11,7 @@ use pyo3::types::PyDict;
 use crate::capture;
 use crate::pipeline::Decoder;
 use crate::python::{Decoding, Input, Source, open_error, summary};
+use crate::python_enrichment::Enrichment;
 use crate::python_file::{PythonFile, Raised};
 use crate::records::{Promised, Reader, write};
 use crate::session::record::Origin;
@@ -38,7 +39,7 @@ pub fn write_records(py: Python<'_>, path: PathBuf, out: PathBuf, level: i32) ->
 #[allow(clippy::too_many_arguments)]
 /// Opens a records file; see the stub for the arguments.
 #[pyfunction]
-#[pyo3(signature = (path, *, size, chunk, node="", file="", tags=vec![], batch_sessions=8192, indexed_ms=0))]
+#[pyo3(signature = (path, *, size, chunk, node="", file="", tags=vec![], batch_sessions=8192, indexed_ms=0, enrichment=None))]
 pub fn read_records(
     py: Python<'_>,
     path: Input,
@@ -49,6 +50,7 @@ pub fn read_records(
     tags: Vec<String>,
     batch_sessions: usize,
     indexed_ms: i64,
+    enrichment: Option<PyRef<'_, Enrichment>>,
 ) -> PyResult<Decoding> {
     let origin = Origin { chunk: chunk.into(), node: node.into(), file: file.into(), tags, indexed_ms };
     let opened = py.detach(|| match path {
@@ -60,5 +62,5 @@ pub fn read_records(
         }
     });
     let (reader, raised) = opened.map_err(open_error)?;
-    Ok(Decoding::new(Source::Records(Box::new(reader)), raised, batch_sessions))
+    Ok(Decoding::new(Source::Records(Box::new(reader)), raised, batch_sessions, enrichment))
 }

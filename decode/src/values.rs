@@ -4,17 +4,18 @@ use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use hashbrown::HashTable;
+use smallvec::{SmallVec, smallvec};
 
 use crate::catalogue;
 use crate::field::{Field, Kind, Shape};
 use crate::limits::{MAX_OBJECTS, MAX_SESSION_TEXT, MAX_TEXT, MAX_VALUES};
 
-/// The values of one field.
+/// The values of one field; most fields of most sessions have one, which is kept without a heap.
 #[derive(Clone, Debug)]
 pub enum Values {
-    Ints(Vec<i64>),
+    Ints(SmallVec<[i64; 2]>),
     Texts(Texts),
-    Ips(Vec<IpAddr>),
+    Ips(SmallVec<[IpAddr; 1]>),
     Bool(bool),
     Objects(Vec<Fields>),
 }
@@ -40,7 +41,7 @@ impl Values {
 /// Texts in order of arrival; past `SMALL` of them a hash table answers "seen before?".
 #[derive(Clone, Debug, Default)]
 pub struct Texts {
-    pub items: Vec<Box<str>>,
+    pub items: SmallVec<[Box<str>; 1]>,
     seen: Option<Box<HashTable<u32>>>,
 }
 
@@ -146,7 +147,7 @@ impl Fields {
 
     /// Adds a number (milliseconds for `Kind::Date`).
     pub fn int(&mut self, field: &Field, value: i64) {
-        let Values::Ints(list) = self.slot(field, || Values::Ints(Vec::new())) else { return };
+        let Values::Ints(list) = self.slot(field, || Values::Ints(SmallVec::new())) else { return };
         match field.shape {
             Shape::One => {
                 list.clear();
@@ -165,7 +166,7 @@ impl Fields {
 
     /// Adds an address.
     pub fn ip(&mut self, field: &Field, value: IpAddr) {
-        let Values::Ips(list) = self.slot(field, || Values::Ips(Vec::new())) else { return };
+        let Values::Ips(list) = self.slot(field, || Values::Ips(SmallVec::new())) else { return };
         match field.shape {
             Shape::One => {
                 list.clear();
@@ -219,7 +220,7 @@ impl Fields {
         }
         let Values::Texts(list) = self.slot(field, || Values::Texts(Texts::default())) else { return };
         match field.shape {
-            Shape::One => *list = Texts { items: vec![value.into()], seen: None },
+            Shape::One => *list = Texts { items: smallvec![value.into()], seen: None },
             Shape::Set if list.contains(value) => return,
             _ if list.items.len() >= MAX_VALUES => {
                 self.overflow = true;

@@ -20,6 +20,7 @@ import hayrick_decode
 from hayrick_collector.archive.keyring import KeyRing
 from hayrick_collector.archive.paths import finer_than_microseconds
 from hayrick_collector.archive.reader import open_file
+from hayrick_collector.ingest.enriching import Enriching
 from hayrick_collector.ingest.serving import Say, serve
 from hayrick_collector.store import Store, open_store
 from hayrick_common.chunk import RECORDS
@@ -32,13 +33,19 @@ _AHEAD = 1  # decoded batches that may wait while the store writes the one befor
 
 def main() -> int:
     """Serve jobs until standard input ends."""
-    return serve(lambda config: partial(_attempt, open_store(config), config.archive.keys))
+    return serve(
+        lambda config: partial(_attempt, open_store(config), config.archive.keys, Enriching(config.enrichment))
+    )
 
 
-def _attempt(store: Store, keys: KeyRing | None, job: dict[str, Any], say: Say) -> dict[str, Any]:
+def _attempt(store: Store, keys: KeyRing | None, enriching: Enriching, job: dict[str, Any], say: Say) -> dict[str, Any]:
+    try:
+        tables = enriching.tables()
+    except (OSError, ValueError) as error:  # no fault of the chunk's, and mended by the operator
+        return {"put_off": f"enrichment: {error}"}
     try:
         with open_file(Path(job["path"]), keys) as packets:
-            return {"done": index(store, packets, job, say)}
+            return {"done": index(store, packets, job, tables, say)}
     except (StoreAwayError, TimeoutError) as error:  # no fault of the chunk's: it costs no attempt
         return {"put_off": str(error)}
     except ValueError as error:  # not a capture: no attempt will make it one
@@ -53,10 +60,12 @@ def _no_room(error: Exception) -> bool:
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
 
 
-def index(store: Store, packets: BinaryIO, job: dict[str, Any], say: Say) -> dict[str, Any]:
+def index(
+    store: Store, packets: BinaryIO, job: dict[str, Any], tables: hayrick_decode.Enrichment | None, say: Say
+) -> dict[str, Any]:
     """Bring one chunk's sessions into the store as a segment; what stood there for the chunk is replaced."""
     told = {} if job.get("content") == RECORDS else {"nanoseconds": finer_than_microseconds(packets.read(4))}
-    decoding = sessions_of(packets, job)
+    decoding = sessions_of(packets, job, tables)
     sessions = 0
     with store.writer(job["key"], lambda reason: say({"waiting": reason})) as writer:
         for batch in _ahead(decoding):
@@ -67,7 +76,9 @@ def index(store: Store, packets: BinaryIO, job: dict[str, Any], say: Say) -> dic
     return {**decoding.summary, **told}
 
 
-def sessions_of(stored: BinaryIO, job: dict[str, Any]) -> hayrick_decode.Decoding:
+def sessions_of(
+    stored: BinaryIO, job: dict[str, Any], tables: hayrick_decode.Enrichment | None
+) -> hayrick_decode.Decoding:
     """The chunk's sessions: decoded here, or out of the records that its sensor decoded."""
     origin: dict[str, Any] = {
         "chunk": job["key"],
@@ -76,6 +87,7 @@ def sessions_of(stored: BinaryIO, job: dict[str, Any]) -> hayrick_decode.Decodin
         "tags": tuple(job["tags"]),
         "batch_sessions": BATCH_SESSIONS,
         "indexed_ms": epoch_ms(),
+        "enrichment": tables,
     }
     if job.get("content") == RECORDS:
         return hayrick_decode.read_records(stored, size=job["size"], **origin)

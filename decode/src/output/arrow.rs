@@ -141,7 +141,7 @@ impl Table {
         if let Ok(at) = self.fields.binary_search(&index) {
             self.columns[at].add(values);
             if let Some(counts) = &mut self.counts[at] {
-                counts.add(&Values::Ints(vec![values.len() as i64]));
+                counts.add(&Values::Ints(smallvec::smallvec![values.len() as i64]));
             }
             self.touched[at] = true;
         }

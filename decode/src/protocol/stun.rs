@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(harness.ints(&XOR_MAPPED_PORT), [32853]);
         assert_eq!(harness.ints(&ERROR), [401]);
         let want: IpAddr = "192.0.2.1".parse().unwrap();
-        assert!(matches!(harness.fields.get(&XOR_MAPPED_IP), Some(Values::Ips(ips)) if *ips == [want]));
+        assert!(matches!(harness.fields.get(&XOR_MAPPED_IP), Some(Values::Ips(ips)) if ips[..] == [want]));
     }
 
     #[test]

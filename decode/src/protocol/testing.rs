@@ -109,7 +109,7 @@ impl Harness {
     /// The numbers of `field`.
     pub fn ints(&self, field: &Field) -> Vec<i64> {
         match self.fields.get(field) {
-            Some(Values::Ints(list)) => list.clone(),
+            Some(Values::Ints(list)) => list.to_vec(),
             _ => Vec::new(),
         }
     }

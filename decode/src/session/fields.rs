@@ -11,7 +11,7 @@ macro_rules! fields {
     };
 }
 
-use Kind::{Boolean, Date, Integer, Ip, LowerTerm, Term};
+use Kind::{Boolean, Date, Integer, Ip, LowerTerm, Term, UpperTerm};
 
 fields! {
     ID = Field::one("id", "id", Term, "Identity of the session");
@@ -64,6 +64,38 @@ fields! {
         Field::set("outermac.src", "srcOuterMac", LowerTerm, "Source MACs around tunnels").counted(Count::EcsCnt);
     DESTINATION_OUTER_MAC =
         Field::set("outermac.dst", "dstOuterMac", LowerTerm, "Destination MACs around tunnels").counted(Count::EcsCnt);
+    SOURCE_COUNTRY = Field::one("country.src", "source.geo.country_iso_code", UpperTerm, "Country of the source");
+    DESTINATION_COUNTRY =
+        Field::one("country.dst", "destination.geo.country_iso_code", UpperTerm, "Country of the destination");
+    SOURCE_ASN = Field::one("asn.src", "source.as.full", Term, "Autonomous system of the source: number and name");
+    DESTINATION_ASN =
+        Field::one("asn.dst", "destination.as.full", Term, "Autonomous system of the destination: number and name");
+    SOURCE_AS_NUMBER = Field::one("asn.src.number", "source.as.number", Integer, "Number of the source's system");
+    DESTINATION_AS_NUMBER =
+        Field::one("asn.dst.number", "destination.as.number", Integer, "Number of the destination's system");
+    SOURCE_AS_NAME =
+        Field::one("asn.src.name", "source.as.organization.name", Term, "Organisation of the source's system");
+    DESTINATION_AS_NAME =
+        Field::one("asn.dst.name", "destination.as.organization.name", Term, "Organisation of the destination's system");
+    SOURCE_RIR = Field::one("rir.src", "srcRIR", UpperTerm, "Registry that gave out the source's address");
+    DESTINATION_RIR = Field::one("rir.dst", "dstRIR", UpperTerm, "Registry that gave out the destination's address");
+    SOURCE_OUI = Field::set("oui.src", "srcOui", Term, "Makers of the source's interfaces");
+    DESTINATION_OUI = Field::set("oui.dst", "dstOui", Term, "Makers of the destination's interfaces");
+    SOURCE_OUTER_COUNTRY =
+        Field::list("country.outer-src", "srcOuterGEO", UpperTerm, "Countries of sources around tunnels").counted(Count::No);
+    DESTINATION_OUTER_COUNTRY =
+        Field::list("country.outer-dst", "dstOuterGEO", UpperTerm, "Countries of destinations around tunnels").counted(Count::No);
+    SOURCE_OUTER_ASN =
+        Field::list("asn.outer-src", "srcOuterASN", Term, "Autonomous systems of sources around tunnels").counted(Count::No);
+    DESTINATION_OUTER_ASN =
+        Field::list("asn.outer-dst", "dstOuterASN", Term, "Autonomous systems of destinations around tunnels").counted(Count::No);
+    SOURCE_OUTER_RIR =
+        Field::list("rir.outer-src", "srcOuterRIR", UpperTerm, "Registries of sources around tunnels").counted(Count::No);
+    DESTINATION_OUTER_RIR =
+        Field::list("rir.outer-dst", "dstOuterRIR", UpperTerm, "Registries of destinations around tunnels").counted(Count::No);
+    SOURCE_OUTER_OUI = Field::set("outeroui.src", "srcOuterOui", Term, "Makers of sources' interfaces around tunnels");
+    DESTINATION_OUTER_OUI =
+        Field::set("outeroui.dst", "dstOuterOui", Term, "Makers of destinations' interfaces around tunnels");
     INITIAL_RTT = Field::one("initRTT", "initRTT", Integer, "Round trip of the TCP handshake, halved, ms");
     SOURCE_ISN_COUNT =
         Field::one("tcp.srcISNCnt", "srcISNCnt", Integer, "Different initial sequence numbers of the source");
@@ -91,6 +123,10 @@ fields! {
     MAC_ANY = Field::any("mac", LowerTerm, &["mac.src", "mac.dst"], "Either MAC address");
     OUTER_MAC_ANY = Field::any("outermac", LowerTerm, &["outermac.src", "outermac.dst"], "Either MAC around tunnels");
     OUTER_IP_ANY = Field::any("outerip", Ip, &["outerip.src", "outerip.dst"], "Either address of tunnels");
+    COUNTRY_ANY = Field::any("country", UpperTerm, &["country.src", "country.dst"], "Country of either end");
+    ASN_ANY = Field::any("asn", Term, &["asn.src", "asn.dst"], "Autonomous system of either end: number and name");
+    RIR_ANY = Field::any("rir", UpperTerm, &["rir.src", "rir.dst"], "Registry of either end's address");
+    OUI_ANY = Field::any("oui", Term, &["oui.src", "oui.dst"], "Makers of either end's interfaces");
     PAYLOAD8_ANY = Field::any(
         "payload8.hex", LowerTerm, &["payload8.src.hex", "payload8.dst.hex"], "First 8 payload bytes of either, in hex");
 }

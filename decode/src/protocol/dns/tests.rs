@@ -71,10 +71,10 @@ fn a_question_and_its_answers_are_one_object() {
     assert_eq!(texts(object, &STATUS), ["NOERROR"]);
     assert_eq!(texts(object, &HEADER_FLAGS), ["RD", "RA"]);
     assert!(
-        matches!(object.get(&IPS), Some(Values::Ips(ips)) if *ips == ["192.0.2.7".parse::<std::net::IpAddr>().unwrap()])
+        matches!(object.get(&IPS), Some(Values::Ips(ips)) if ips[..] == ["192.0.2.7".parse::<std::net::IpAddr>().unwrap()])
     );
     assert!(matches!(object.get(&NS_IP), Some(Values::Ips(ips)) if ips.len() == 1));
-    assert!(matches!(object.get(&ANSWER_COUNT), Some(Values::Ints(count)) if *count == [5]));
+    assert!(matches!(object.get(&ANSWER_COUNT), Some(Values::Ints(count)) if count[..] == [5]));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_response_without_records_says_that_it_has_none() {
     let mut harness = udp();
     harness.data(Direction::Server, &message(7, 0x8583, [1, 0, 0, 0], &[&question(1)]));
     let [object] = objects(&mut harness) else { panic!("one transaction") };
-    assert!(matches!(object.get(&ANSWER_COUNT), Some(Values::Ints(count)) if *count == [0]));
+    assert!(matches!(object.get(&ANSWER_COUNT), Some(Values::Ints(count)) if count[..] == [0]));
     assert_eq!(texts(object, &STATUS), ["NXDOMAIN"]);
 }
 
@@ -174,7 +174,7 @@ fn multicast_answers_need_no_question() {
     let [object] = objects(&mut harness) else { panic!("one transaction") };
     assert_eq!(texts(object, &QUERY_HOST), ["<root>"]);
     assert!(!object.has(&QUERY_TYPE) && !object.has(&IPS));
-    assert!(matches!(object.get(&ANSWER_COUNT), Some(Values::Ints(count)) if *count == [2]));
+    assert!(matches!(object.get(&ANSWER_COUNT), Some(Values::Ints(count)) if count[..] == [2]));
 }
 
 #[test]
