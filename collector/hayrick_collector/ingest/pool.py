@@ -184,7 +184,7 @@ class IngestPool:
 
     def _refused(self, key: str, reason: str) -> None:
         if not self.pressure.paused:
-            LOG.warning("the store takes nothing, chunks wait: %s", reason)
+            LOG.warning("nothing is indexed, chunks wait: %s", reason)
         self.pressure.refused(time.time(), reason)
         self._last = key
 
