@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hayrick_common.confinement import CONFINEMENT
+
 # Each line that lets it do more than nothing has its reason beside it; docs/OPERATIONS.md repeats them.
 SYSTEMD = """\
 # {made}
@@ -31,32 +33,14 @@ CapabilityBoundingSet=CAP_NET_RAW
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK AF_PACKET
 StateDirectory=hayrick
 ReadWritePaths={spool}
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-PrivateMounts=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectControlGroups=yes
-ProtectProc=invisible
+{confinement}
 ProcSubset=pid
 RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
 MemoryDenyWriteExecute=yes
-RemoveIPC=yes
 UMask=0077
-SystemCallArchitectures=native
 # pidfd_getfd: by it tcpdump's socket is made deaf before it ends, so that nothing is lost.
 SystemCallFilter=@system-service pidfd_getfd pidfd_open
 SystemCallFilter=~@privileged @resources
-SystemCallErrorNumber=EPERM
 OOMScoreAdjust=-500
 
 [Install]
@@ -86,10 +70,15 @@ FLEET = "Written by `hayrick fleet up`."
 INSTALLED = "/opt/hayrick/current/bin/hayrick"
 
 
+def systemd(*, made: str, hayrick: str, spool: str) -> str:
+    """The unit's text: who wrote it, where the command is, and the folder that the sensor writes to."""
+    return SYSTEMD.format(made=made, hayrick=hayrick, spool=spool, confinement=CONFINEMENT)
+
+
 def unit(manager: str, spool: str) -> tuple[str, str]:
     """Path and text of what the init system reads; empty where there is none."""
     if manager == "systemd":
-        return PATHS[manager], SYSTEMD.format(made=FLEET, hayrick=INSTALLED, spool=spool)
+        return PATHS[manager], systemd(made=FLEET, hayrick=INSTALLED, spool=spool)
     if manager == "openrc":
         return PATHS[manager], OPENRC
     return "", ""

@@ -21,7 +21,7 @@ import sbom
 from hayrick_common import __version__
 from hayrick_deploy.artefact import chosen
 from hayrick_deploy.host.install import unpack
-from hayrick_deploy.units import SYSTEMD
+from hayrick_deploy.units import systemd
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = "usr/lib/hayrick"
@@ -127,7 +127,7 @@ def _environment(home: Path, target: Target, wheels: Path) -> None:
 def _texts(root: Path, target: Target) -> None:
     """Command, unit, man page, completion and what a package must tell of itself."""
     made = f"Of the package hayrick-{target.part}."
-    unit = SYSTEMD.format(made=made, hayrick="/usr/bin/hayrick", spool="/var/lib/hayrick/sensor")
+    unit = systemd(made=made, hayrick="/usr/bin/hayrick", spool="/var/lib/hayrick/sensor")
     pages = manual.pages()
     share = "usr/share"
     doc = f"{share}/doc/hayrick-{target.part}"

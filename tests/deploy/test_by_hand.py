@@ -18,7 +18,7 @@ from tests.collector.landing.sshd import keygen
 from tests.deploy.hosts import NETWORK, Host, bridge, talk
 from tests.system.collector_process import wait_until
 
-from hayrick_deploy.units import SYSTEMD
+from hayrick_deploy.units import systemd
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 COMMAND = f"""\
@@ -78,7 +78,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     public = key.with_suffix(".pub").read_text()
     (tmp_path / "hayrick").write_text(COMMAND)
     (tmp_path / "systemctl").write_text(SYSTEMCTL)
-    unit = SYSTEMD.format(made="A test.", hayrick="/usr/local/bin/hayrick", spool="/var/lib/hayrick/sensor")
+    unit = systemd(made="A test.", hayrick="/usr/local/bin/hayrick", spool="/var/lib/hayrick/sensor")
     (tmp_path / "hayrick-sensor.service").write_text(unit)
     (tmp_path / "known_hosts").touch()
     extra = PACKAGE.format(files=tmp_path, network=NETWORK, folders=" ".join(f"{{root}}{each}" for each in ways()))

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hayrick_common.confinement import CONFINEMENT
 from hayrick_common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,31 +46,13 @@ CapabilityBoundingSet=
 # netlink: where it asks for its own addresses.
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 ReadWritePaths={writes}
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-PrivateMounts=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectControlGroups=yes
-ProtectProc=invisible
+{confinement}
 # Dissectors and hunts are put into a network of their own, without interfaces: by a namespace, and no other kind.
 RestrictNamespaces=user net
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
 # No MemoryDenyWriteExecute: YARA's rules are compiled to machine code.
-RemoveIPC=yes
 UMask=0027
-SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
-SystemCallErrorNumber=EPERM
 LimitNOFILE=65536
 
 [Install]
@@ -103,7 +86,7 @@ def unit(config_path: Path, config: CollectorConfig, user: str, hayrick: str) ->
     """The unit's text."""
     others = [each for each in (config.drop, config.exports) if config.data not in each.parents]
     writes = " ".join([str(config.data), *(f"-{each}" for each in others)])  # -: it need not be there
-    return UNIT.format(user=user, hayrick=hayrick, config=config_path, writes=writes)
+    return UNIT.format(user=user, hayrick=hayrick, config=config_path, writes=writes, confinement=CONFINEMENT)
 
 
 def write(config_path: Path, config: CollectorConfig, user: str) -> bool:
