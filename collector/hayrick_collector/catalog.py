@@ -1,30 +1,25 @@
 """Every chunk's life on the collector, and every sensor's last word, in one SQLite file.
 
-A chunk is `landed` (durable in the archive), `indexing` (a worker has it), `indexed` or `failed`. The file is in WAL
-mode with synchronous=FULL: what a call has returned from survives a power cut, so a receipt may follow it.
+A chunk is `landed` (durable in the archive), `indexing` (a worker has it), `indexed` or `failed`. What a call has
+returned from survives a power cut, so a receipt may follow it.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import sqlite3
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hayrick_collector import catalog_schema, owner
 from hayrick_collector.catalog_history import History, note_number, note_removal
+from hayrick_collector.database import Database
 from hayrick_common.chunk import ChunkId
-from hayrick_common.errors import StoreAwayError
 
 STATES = ("landed", "indexing", "indexed", "failed")
 MOST_GAPS = 1000
-_FULL = ("database or disk is full", "disk I/O error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +59,12 @@ class ChunkRow:
 _COLUMNS = ", ".join(ChunkRow.__slots__)
 
 
-class Catalog:
-    """The catalog of one data folder. Safe from any thread and, as SQLite is, from several processes. What changes
-    something raises OSError (ENOSPC), and has changed nothing, while the disk is full; opening it, StoreAwayError.
-
-    Reading has a connection of its own: a long look at everything never keeps the landing waiting.
-    """
+class Catalog(Database):
+    """The catalog of one data folder."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._db = _connect(path)
-        try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            catalog_schema.prepare(self._db)
-        except sqlite3.OperationalError as error:
-            if full(error):
-                raise StoreAwayError(f"no room on the disk to open {path}: make some, and start again") from error
-            raise
-        self._reading = threading.Lock()
-        self._reader = _connect(path)
-        self._reader.execute("PRAGMA query_only = ON")
+        super().__init__(path, catalog_schema.prepare)
         self.history = History(self._read, self._transaction)
-
-    def close(self) -> None:
-        with self._lock, self._reading:
-            self._db.close()
-            self._reader.close()
 
     # --- a chunk's life -------------------------------------------------------------------------------------------
 
@@ -177,8 +150,7 @@ class Catalog:
 
     def recover(self) -> int:
         """Give back what a process that no longer lives was indexing. Returns how many chunks wait again."""
-        with self._lock:
-            claimed = self._db.execute("SELECT key, owner FROM chunks WHERE state = 'indexing'").fetchall()
+        claimed = self._read("SELECT key, owner FROM chunks WHERE state = 'indexing'")
         orphans = [key for key, token in claimed if not owner.alive(token)]
         for key in orphans:
             self.release(key)
@@ -367,38 +339,6 @@ class Catalog:
 
     def _rows(self, tail: str, arguments: tuple[Any, ...]) -> list[ChunkRow]:
         return [_row(each) for each in self._read(f"SELECT {_COLUMNS} FROM chunks {tail}", arguments)]  # noqa: S608
-
-    def _read(self, statement: str, arguments: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        with self._reading:
-            return self._reader.execute(statement, arguments).fetchall()
-
-    @contextmanager
-    def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            if not durable:
-                self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException as error:
-                if self._db.in_transaction:  # SQLite ends it by itself when the disk is full
-                    self._db.execute("ROLLBACK")
-                if full(error):
-                    raise OSError(errno.ENOSPC, "no room on the disk for the catalog") from error
-                raise
-            finally:
-                if not durable:
-                    self._db.execute("PRAGMA synchronous = FULL")
-
-
-def full(error: BaseException) -> bool:
-    """Whether SQLite says that the disk is full, in any of its ways: they pass."""
-    return isinstance(error, sqlite3.OperationalError) and any(each in str(error) for each in _FULL)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
 
 
 def _row(values: tuple[Any, ...]) -> ChunkRow:
