@@ -285,8 +285,7 @@ class Agent:
         elif isinstance(command, spool.Shorten):
             self.journal.shorten(command.key, command.entry, command.lost, epoch_ms())
         elif isinstance(command, spool.Lose):
-            c = command
-            self.journal.lose(c.stream, c.packets, c.first_ms, c.last_ms, c.reason, epoch_ms())
+            self.journal.lose(command, epoch_ms())
         elif isinstance(command, spool.Count):
             self.journal.count(command.name, command.amount)
 

@@ -78,8 +78,7 @@ class Journal:
     def record(self, entry: Entry) -> None:
         """A new chunk: takes its sequence number for ever, in the same transaction."""
         chunk, m = entry.manifest.chunk, entry.manifest
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.execute(
                 "INSERT INTO chunks (stream, sequence, sha256, key, size, packets, first_ms, last_ms, closed_ms,"
                 " gap_ms, truncated, source, stamp, path, owned, state) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -104,14 +103,20 @@ class Journal:
         """
         if state not in ("offered", "landed", "indexed", "pruned", "lost"):
             raise ValueError(f"no such state: {state}")
-        with self._patiently(state in ("pruned", "lost")), self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._patiently(state in ("pruned", "lost")), self._transaction():
             self._db.execute(
                 f"UPDATE chunks SET state = ?, {state}_ms = ?, note = coalesce(nullif(?, ''), note) WHERE key = ?",  # noqa: S608
                 (state, now_ms, note, key),
             )
             if state == "lost":
                 self._lose(key, now_ms, note)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Committed at the end of the block; undone by an exception."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
 
     @contextmanager
     def _patiently(self, durable: bool) -> Iterator[None]:
@@ -130,7 +135,7 @@ class Journal:
         ).fetchone()
         self.count("lost_chunks")
         self.count("lost_packets", packets)
-        self._add_loss(stream, packets, first, last, note, now_ms)
+        self._add_loss(Lose(stream, packets, first, last, note), now_ms)
 
     def note(self, key: str, note: str) -> None:
         """Remember why the collector will not have the chunk."""
@@ -146,8 +151,7 @@ class Journal:
     def renumber(self, key: str, entry: Entry) -> None:
         """The chunk gets another number: its old one was given before, by a journal that was lost."""
         chunk = entry.manifest.chunk
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.execute(
                 "UPDATE chunks SET sequence = ?, key = ?, path = ?, state = ? WHERE key = ?",
                 (chunk.sequence, entry.key, entry.path, entry.state, key),
@@ -157,20 +161,18 @@ class Journal:
     def shorten(self, key: str, entry: Entry, lost: Lose, at_ms: int) -> None:
         """The chunk is only this much of it any more."""
         chunk, m = entry.manifest.chunk, entry.manifest
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.execute(
                 "UPDATE chunks SET sha256 = ?, key = ?, size = ?, packets = ?, last_ms = ?, truncated = 1, state = ?,"
                 " note = ? WHERE key = ?",
                 (chunk.sha256, entry.key, m.size, m.packets, m.last_ms, entry.state, lost.reason, key),
             )
             self.count("lost_packets", lost.packets)
-            self._add_loss(lost.stream, lost.packets, lost.first_ms, lost.last_ms, lost.reason, at_ms)
+            self._add_loss(lost, at_ms)
 
     def raise_next(self, stream: str, sequence: int) -> None:
         """The stream's next chunk gets this number at the least."""
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._raise_next(stream, sequence)
 
     def _raise_next(self, stream: str, sequence: int) -> None:
@@ -179,17 +181,16 @@ class Journal:
             (stream, sequence),
         )
 
-    def lose(self, stream: str, packets: int, first_ms: int, last_ms: int, reason: str, at_ms: int) -> None:
-        """Something that was captured is gone for ever; `packets` is 0 where nobody knows."""
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._add_loss(stream, packets, first_ms, last_ms, reason, at_ms)
+    def lose(self, lost: Lose, at_ms: int) -> None:
+        """Something that was captured is gone for ever."""
+        with self._transaction():
+            self._add_loss(lost, at_ms)
 
-    def _add_loss(self, stream: str, packets: int, first_ms: int, last_ms: int, reason: str, at_ms: int) -> None:
+    def _add_loss(self, lost: Lose, at_ms: int) -> None:
         self._db.execute(
             "INSERT INTO losses (at_ms, stream, chunks, packets, first_ms, last_ms, reason)"
             " VALUES (?, ?, 1, ?, ?, ?, ?)",
-            (at_ms, stream, packets, first_ms, last_ms, reason),
+            (at_ms, lost.stream, lost.packets, lost.first_ms, lost.last_ms, lost.reason),
         )
         old = "DELETE FROM losses WHERE id <= (SELECT max(id) FROM losses) - ?"
         self._db.execute(old, (LOSSES_KEPT,))  # the counters keep the sums
@@ -254,8 +255,7 @@ class Journal:
     def forget(self, before_ms: int) -> int:
         """Drop rows of chunks that left before then, keeping their sums; how many. Those `taken` needs stay."""
         old = "state IN ('pruned', 'lost') AND stamp = '' AND coalesce(pruned_ms, lost_ms) < ?"
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._db.execute(
                 "INSERT INTO forgotten SELECT stream, state, count(*), sum(size), sum(packets), min(first_ms),"  # noqa: S608
                 f" max(last_ms) FROM chunks WHERE {old} GROUP BY stream, state"
@@ -279,8 +279,7 @@ class Journal:
     def note_launch(self, each: Launch) -> None:
         """What is now known of a launch; packets that it lost at its end are counted once."""
         c = each.counts
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             ended = self._db.execute(
                 "SELECT stopped_ms FROM launches WHERE stream = ? AND launch = ?", (each.stream, each.launch)
             ).fetchone()
