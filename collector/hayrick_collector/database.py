@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hayrick_common import room
 from hayrick_common.errors import StoreAwayError
 
 _WAIT_SECONDS = 30.0
-_FULL = ("database or disk is full", "disk I/O error")
 
 
 class Database:
@@ -34,7 +34,7 @@ class Database:
             self._db.execute("PRAGMA synchronous = FULL")
             prepare(self._db)
         except sqlite3.OperationalError as error:
-            if _full(error):
+            if room.lacking(error):
                 raise StoreAwayError(f"no room on the disk to open {path}: make some, and start again") from error
             raise
         self._reader = _connect(path, row)
@@ -64,17 +64,12 @@ class Database:
             except BaseException as error:
                 if self._db.in_transaction:  # SQLite ends it by itself when the disk is full
                     self._db.execute("ROLLBACK")
-                if _full(error):
+                if room.lacking(error):
                     raise OSError(errno.ENOSPC, f"no room on the disk for the {self._name}") from error
                 raise
             finally:
                 if not durable:
                     self._db.execute("PRAGMA synchronous = FULL")
-
-
-def _full(error: BaseException) -> bool:
-    """Whether SQLite says that the disk is full, in any of its ways: they pass."""
-    return isinstance(error, sqlite3.OperationalError) and any(each in str(error) for each in _FULL)
 
 
 def _connect(path: Path, row: Any) -> sqlite3.Connection:

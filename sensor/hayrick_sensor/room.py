@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from hayrick_common import room
 from hayrick_common.files import remove
 
 RESERVE_BYTES = 2 << 20
@@ -31,7 +31,7 @@ class Room:
             try:
                 return action()
             except (OSError, sqlite3.Error) as error:
-                if not _full(error) or not self._free():
+                if not room.lacking(error) or not self._free():
                     raise
         return action()
 
@@ -48,9 +48,3 @@ class Room:
             remove(self._reserve)
             return True
         return self.give_up()
-
-
-def _full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, sqlite3.OperationalError) and ("full" in str(error) or "disk I/O" in str(error))

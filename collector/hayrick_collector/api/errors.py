@@ -3,7 +3,6 @@ an expression where that is what is wrong."""
 
 from __future__ import annotations
 
-import errno
 import math
 from typing import Any
 
@@ -12,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from hayrick_common import room
 from hayrick_common.errors import CaptureError, ExpressionError, HayrickError, StoreError, UsageError
 
 _CODES = {
@@ -81,7 +81,7 @@ def install(app: FastAPI) -> None:
     async def system(request: Request, error: OSError) -> JSONResponse:
         if isinstance(error, PermissionError) and error.errno is None:  # raised by us
             return error_response(403, "forbidden", str(error))
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = room.lacking(error)
         status, code = (507, "disk_full") if full else (500, "internal")
         return error_response(status, code, error.strerror or str(error))
 

@@ -8,7 +8,6 @@ takes nothing costs no attempt: the chunk is put off, and all workers pause unti
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +19,7 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_collector.ingest.latency import Latency
 from hayrick_collector.ingest.pressure import LONGEST_PAUSE_S, Pressure
 from hayrick_collector.ingest.process import PutOffError, WorkerError, WorkerProcess
+from hayrick_common import room
 from hayrick_common.chunk import PCAP
 from hayrick_common.errors import StoreAwayError
 
@@ -169,7 +169,7 @@ class IngestPool:
             try:
                 done = await asyncio.to_thread(write)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                if not room.lacking(error):
                     raise
                 waited = True
                 self._refused(self._last, str(error.strerror))

@@ -7,7 +7,6 @@ what is done has a summary. A chunk is put off when the store takes nothing now,
 
 from __future__ import annotations
 
-import errno
 import queue
 import sys
 import threading
@@ -23,6 +22,7 @@ from hayrick_collector.archive.reader import open_file
 from hayrick_collector.ingest.enriching import Enriching
 from hayrick_collector.ingest.serving import Say, serve
 from hayrick_collector.store import Store, open_store
+from hayrick_common import room
 from hayrick_common.chunk import RECORDS
 from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import StoreAwayError
@@ -57,7 +57,7 @@ def _attempt(store: Store, keys: KeyRing | None, enriching: Enriching, job: dict
 
 def _no_room(error: Exception) -> bool:
     """Whether the disk is full, which is no fault of the chunk's and passes. DuckDB tells it in words only."""
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
+    return room.lacking(error) or "No space left on device" in str(error)
 
 
 def index(
