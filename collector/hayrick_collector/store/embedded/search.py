@@ -71,8 +71,9 @@ class Search(View):
 
     def places_of(self, ids: Sequence[str]) -> list[Place]:
         """Where these sessions are, as far as they are there."""
-        rows = self.rows_of(needles.keys_of(ids)) if len(ids) <= needles.MOST_KEYS else None
-        sessions = Relations(holding(self.live, ids), rows=rows).table(SESSIONS, {"chunk": "VARCHAR"})
+        live = holding(self.live, ids)
+        rows = self.rows_of(needles.keys_of(ids), live) if len(ids) <= needles.MOST_KEYS else None
+        sessions = Relations(live, rows=rows).table(SESSIONS, {"chunk": "VARCHAR"})
         if sessions is None:
             return []
         return _places(self.rows(_PLACE + sessions + Sql(" WHERE id IN ?", (list(ids),))))

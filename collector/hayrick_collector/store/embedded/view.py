@@ -26,7 +26,7 @@ class View:
     ) -> None:
         self._cursor, self.catalogue, self._tag_files = cursor, catalogue, tag_files
         self.live = list(snapshot.live())
-        self._found: dict[frozenset[int], needles.Rows] = {}
+        self._found: dict[frozenset[int], tuple[dict[str, Sequence[int]], set[str]]] = {}
 
     def field(self, name: str) -> Field:
         """ValueError if the catalogue has none of this name."""
@@ -37,13 +37,16 @@ class View:
         rows of sessions than may have them."""
         live = pruned(self.live if among is None else among, query.start_ms, query.stop_ms)
         keys = needles.keys(query.node)
-        return Relations(live, self._tag_files, self.rows_of(keys) if keys is not None else None)
+        return Relations(live, self._tag_files, self.rows_of(keys, live) if keys is not None else None)
 
-    def rows_of(self, keys: frozenset[int]) -> needles.Rows:
-        """Where sessions with these keys are."""
-        if keys not in self._found:
-            self._found[keys] = needles.rows(self._cursor, self.live, keys)
-        return self._found[keys]
+    def rows_of(self, keys: frozenset[int], live: Sequence[Live]) -> needles.Rows:
+        """Where sessions with these keys are in these segments at least, each of which is looked at once."""
+        found, looked = self._found.setdefault(keys, ({}, set()))
+        unseen = [each for each in live if each.segment.name not in looked]
+        if unseen:
+            found.update(needles.rows(self._cursor, unseen, keys))
+            looked.update(each.segment.name for each in unseen)
+        return found
 
     def hits(
         self, query: Query, wanted: dict[str, str], among: Iterable[Live] | None = None, also: Iterable[Sql] = ()
