@@ -242,7 +242,7 @@ class PeersConfig:
     def context(self) -> ssl.SSLContext:
         """By which the others' certificates are checked. Raises ConfigError."""
         try:
-            return ssl.create_default_context(cafile=self.ca_file or None)
+            return ssl.create_default_context(cafile=Path(self.ca_file).expanduser() if self.ca_file else None)
         except OSError as error:
             raise ConfigError(f"peers.ca_file {self.ca_file}: {error}") from error
 

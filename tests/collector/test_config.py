@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.collector.store.tls_proxy import certificate
 
-from hayrick_collector.config import CollectorConfig, load_config
+from hayrick_collector.config import CollectorConfig, PeersConfig, load_config
 from hayrick_common.errors import ConfigError
 
 TOKEN = "0123456789abcdef0123"
@@ -72,3 +73,13 @@ def test_named_data_folder_is_not_the_service_s(tmp_path: Path, monkeypatch: pyt
     assert load_config(data=tmp_path).data == tmp_path
     monkeypatch.setenv("HAYRICK_DATA", str(tmp_path / "env"))
     assert load_config(data=None).data in (tmp_path / "env", load_config().data)
+
+
+def test_files_of_peers_may_lie_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    authority, _ = certificate(tmp_path, "ours")
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "token").chmod(0o600)
+    peers = PeersConfig(url="https://rick1.example", token_file="~/token", ca_file=f"~/{authority.name}")
+    assert peers.token() == TOKEN
+    assert len(peers.context().get_ca_certs()) == 1
