@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from tests.collector.catalogue import CATALOGUE
 from tests.collector.store.sessions import ALL, START, WEB, batch
 
-from hayrick_collector.store.embedded import EmbeddedStore, Limits, views
+from hayrick_collector.store.embedded import EmbeddedStore, Limits, duck, views
 from hayrick_common.errors import StoreError, UsageError
 
 ENDLESS = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE hash(a.range + b.range) = 0"
@@ -100,3 +101,18 @@ def test_a_statement_ends_at_its_deadline_and_past_its_memory(folder: Path) -> N
     assert time.monotonic() - started < 10
     with pytest.raises(StoreError, match="more memory than allowed"):
         ask(folder, GREEDY, memory="48MB")
+
+
+def test_a_statement_that_fails_leaves_no_database_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[duckdb.DuckDBPyConnection] = []
+
+    def connect(*arguments: Any) -> duckdb.DuckDBPyConnection:
+        opened.append(duck.connect(*arguments))
+        return opened[-1]
+
+    monkeypatch.setattr(views, "connect", connect)
+    for statement in ("SELECT 1; SELECT 2", "SELECT * FROM nowhere"):
+        with pytest.raises(UsageError):
+            ask(folder, statement)
+        with pytest.raises(duckdb.ConnectionException):
+            opened.pop().execute("SELECT 1")

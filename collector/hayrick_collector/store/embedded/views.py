@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,11 +82,13 @@ def ask(root: Path, catalogue: Catalogue, statement: str, limits: Limits, *, dea
     layout = Layout(root.absolute())
     layout.create()
     until = time.monotonic() + deadline_s
-    connection = connect(layout.root, layout.spill, limits)
-    _refuse_all_but_one_select(connection, statement)
-    _define(connection, layout, catalogue, statement)
-    with _bounded(connection, until):
-        result = connection.execute(statement)
+    with ExitStack() as failing:
+        connection = failing.enter_context(connect(layout.root, layout.spill, limits))
+        _refuse_all_but_one_select(connection, statement)
+        _define(connection, layout, catalogue, statement)
+        with _bounded(connection, until):
+            result = connection.execute(statement)
+        failing.pop_all()  # from here on the pages close it
     names = tuple(str(each[0]) for each in result.description or ())
     return Answer(names, _pages(connection, result, until))
 
