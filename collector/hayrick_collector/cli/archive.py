@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hayrick_collector.cli import options
 from hayrick_common.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def add_parser(subparsers: Any) -> None:
     inner = parser.add_subparsers(title="what to do", metavar="ACTION", required=True)
     for name, work in (("status", _status), ("check", _check), ("rotate-key", _rotate), ("rewrap", _rewrap)):
         action = inner.add_parser(name, help=_ABOUT[name].partition(";")[0].rstrip("."), description=_ABOUT[name])
-        action.add_argument("--data", type=Path, metavar="FOLDER", help="work on this data folder")
-        action.add_argument("--config", type=Path, metavar="FILE", help="the collector's settings (TOML)")
+        options.add_folder(action)
         if name == "rotate-key":
             action.add_argument("--rewrap", action="store_true", help="seal all stored files with it at once")
         action.set_defaults(run=run, work=work)

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from hayrick_collector.cli import options
 from hayrick_common.errors import UsageError
 
 
@@ -30,8 +31,7 @@ def add_parser(commands: Any) -> None:
     restore.add_argument("file", type=Path, metavar="FILE", help="the backup")
     restore.set_defaults(run=read)
     for parser in (backup, restore):
-        parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
-        parser.add_argument("--data", type=Path, metavar="FOLDER", help="the data folder")
+        options.add_folder(parser)
 
 
 def write(args: argparse.Namespace) -> int:

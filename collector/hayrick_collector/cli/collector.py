@@ -7,10 +7,9 @@ import asyncio
 import logging
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from hayrick_collector.cli import backup, drop, init
+from hayrick_collector.cli import backup, drop, init, options
 from hayrick_common.errors import UsageError
 
 
@@ -23,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
     run_parser = commands.add_parser("run", help="serve until SIGTERM or Ctrl-C", description="Serve until stopped.")
     run_parser.add_argument("--listen", metavar="ADDRESS:PORT", help="the API's address (default: by the settings)")
     run_parser.add_argument("--landing", metavar="ENDPOINT", help="the sensors' address, such as tcp://0.0.0.0:8006")
-    _add_common(run_parser)
+    options.add_folder(run_parser)
     run_parser.set_defaults(run=run)
     init.add_parser(commands)
     drop.add_parser(commands)
@@ -49,8 +48,3 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     asyncio.run(serve(config))
     return 0
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the data folder")

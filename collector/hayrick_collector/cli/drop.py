@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hayrick_collector.cli import options
 from hayrick_common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def add_parser(commands: Any) -> None:
 
 def _action(actions: Any, name: str, brief: str, about: str, run: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=brief, description=about)
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML)")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the data folder")
+    options.add_folder(parser)
     parser.set_defaults(run=run)
     return parser
 

@@ -75,8 +75,8 @@ def add_parser(commands: Any) -> None:
     """Register the command under `hayrick collector`."""
     about = (
         "Make the data folder, the collector's keys and, with --config, a settings file; on a terminal what no option"
+        " says is asked for. With --service, as root, also its user and systemd unit. Once more changes nothing."
     )
-    about += " says is asked for. With --service, as root, also its user and systemd unit. Once more changes nothing."
     parser: argparse.ArgumentParser = commands.add_parser(
         "init", help="make the data folder, keys, a settings file and a service", description=about
     )
@@ -126,7 +126,7 @@ def _written(args: argparse.Namespace, owner: service.Owner | None) -> Collector
 
 def settings(answers: Mapping[str, str]) -> str:
     """The settings file that says what was answered, by the settings' keys."""
-    urls = [each for each in answers["store.urls"].replace(",", " ").split() if each]
+    urls = answers["store.urls"].replace(",", " ").split()
     values: dict[str, Any] = {**answers, "store.urls": urls, "store.kind": "elasticsearch" if urls else "duckdb"}
     text = _SETTINGS
     for key, value in values.items():

@@ -7,9 +7,9 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hayrick_collector.cli import options
 from hayrick_common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def add_parser(subparsers: Any) -> None:
     inner = parser.add_subparsers(title="what to do", metavar="ACTION", required=True)
     for name, work in (("init", _init), ("check", _check), ("migrate", _migrate), ("reindex", _reindex)):
         action = inner.add_parser(name, help=_ABOUT[name].partition(",")[0].rstrip("."), description=_ABOUT[name])
-        action.add_argument("--data", type=Path, metavar="FOLDER", help="work on this data folder")
-        action.add_argument("--config", type=Path, metavar="FILE", help="the collector's settings (TOML)")
+        options.add_folder(action)
         if name == "check":
             action.add_argument("--json", action="store_true", help="as JSON")
         if name == "reindex":
