@@ -11,6 +11,7 @@ import time
 from elasticsearch import Elasticsearch
 
 from hayrick_collector.store.elasticsearch.connection import Cluster
+from hayrick_collector.store.elasticsearch.failures import translated
 
 FRESH_S = 20.0  # how long a size is believed
 _newest: dict[tuple[Cluster, str], tuple[float, str]] = {}
@@ -21,20 +22,26 @@ class Parts:
 
     def __init__(self, client: Elasticsearch, cluster: Cluster, chunk: str, *, again: bool) -> None:
         self._client, self._cluster = client, cluster
-        self._of_day = self._where(chunk) if again else {}
-        self.used: set[str] = set()
+        self._before = self._where(chunk) if again else {}
+        self._of_day: dict[str, str] = {}
 
     def index(self, session_id: str) -> str:
         """Where the session with this id belongs."""
-        day = self._cluster.day(session_id)
-        if day not in self._of_day:
-            self._of_day[day] = newest(self._client, self._cluster, day)
-        self.used.add(self._of_day[day])
-        return self._of_day[day]
+        index = self._of_day.get(session_id[:6])
+        if index is None:
+            day = self._cluster.day(session_id)
+            with translated():
+                index = self._before.get(day) or newest(self._client, self._cluster, day)
+            self._of_day[session_id[:6]] = index
+        return index
+
+    def used(self) -> list[str]:
+        """The indices of the sessions asked for."""
+        return sorted(self._of_day.values())
 
     def all_of_days(self) -> list[str]:
-        """Patterns of every index that the days of the sessions have."""
-        return sorted({f"{self._cluster.first_part(index)}*" for index in self.used})
+        """Patterns of every index that the days of these sessions have."""
+        return [f"{self._cluster.day(each)}*" for each in sorted(self._of_day)]
 
     def _where(self, chunk: str) -> dict[str, str]:
         self._client.indices.refresh(index=self._cluster.sessions, ignore_unavailable=True)

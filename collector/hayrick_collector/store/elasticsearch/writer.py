@@ -44,7 +44,6 @@ class ElasticsearchWriter(SegmentWriter):
         self._cluster, self._chunk = cluster, chunk
         self._stamp = time.time_ns()
         self._stamped_end = b',"hayrick":{"stamp":%d}}' % self._stamp
-        self._index_of: dict[str, str] = {}
         self._sent = 0
         self._done = False
         prepare_once(cluster, catalogue)
@@ -69,8 +68,8 @@ class ElasticsearchWriter(SegmentWriter):
             raise ValueError("the segment is committed or aborted already")
         self._bulk.flush()
         with translated():
-            if self._parts.used:
-                self._client.indices.refresh(index=sorted(self._parts.used), ignore_unavailable=True)
+            if used := self._parts.used():
+                self._client.indices.refresh(index=used, ignore_unavailable=True)
             if self._again:
                 self._remove(self._older())
             self._register(self._counted())
@@ -102,22 +101,15 @@ class ElasticsearchWriter(SegmentWriter):
         session, chunk = _text(line, b'"id":"'), _text(line, b'"chunk":"')
         if chunk != self._chunk:
             raise ValueError(f"a session of the batch does not belong to the chunk {self._chunk}")
-        index = self._index(session)
+        if not SESSION_ID.fullmatch(session):
+            raise ValueError(f"a session's id begins with its day, {session!r} does not")
+        index = self._parts.index(session)
         stamped = self._stamped(line)
         if not self._committed:  # nobody saw it, so nobody tagged it
             return Item(b'{"index":{"_index":"%s","_id":"%s"}}' % (index.encode(), session.encode()), stamped, session)
         update = {"script": scripts.replace(json.loads(stamped)), "scripted_upsert": True, "upsert": {}}
         action = {"update": {"_index": index, "_id": session, "retry_on_conflict": 5}}
         return Item(json.dumps(action).encode(), json.dumps(update).encode(), session)
-
-    def _index(self, session: str) -> str:
-        if not SESSION_ID.fullmatch(session):
-            raise ValueError(f"a session's id begins with its day, {session!r} does not")
-        index = self._index_of.get(session[:6])
-        if index is None:
-            with translated():
-                index = self._index_of[session[:6]] = self._parts.index(session)
-        return index
 
     def _stamped(self, line: bytes) -> bytes:
         """With the attempt's stamp; what a migration says of tags stays beside it."""
@@ -141,7 +133,7 @@ class ElasticsearchWriter(SegmentWriter):
 
     def _counted(self) -> dict[str, Any]:
         """What is there of this attempt; StoreError if it is not all, or not alone."""
-        if not self._parts.used:
+        if not self._sent:
             return {"sessions": 0}
         found = self._client.search(
             index=self._parts.all_of_days(),
