@@ -2,6 +2,7 @@
 
 use super::frames::{Frames, Length};
 use super::reader::Reader;
+use super::tls::vectors::Vectors;
 use super::{Direction, Flow, Parser, Protocol, Signature, Status};
 use crate::field::{Field, Kind};
 
@@ -52,26 +53,16 @@ fn length(data: &[u8]) -> Length {
     }
 }
 
-fn short<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
-    let length = reader.u8()?;
-    reader.take(usize::from(length))
-}
-
-fn long<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
-    let length = usize::try_from(reader.u32()?).ok()?;
-    reader.take(length)
-}
-
 fn method(flow: &mut Flow<'_>, frame: &[u8]) -> Option<()> {
     let mut reader = Reader::at(frame, 7);
     match (reader.u16()?, reader.u16()?) {
         (10, 11) => start(flow, reader)?,
-        (10, 40) => flow.fields.bytes(&VIRTUAL_HOST, short(&mut reader)?),
+        (10, 40) => flow.fields.bytes(&VIRTUAL_HOST, reader.vector(1)?),
         (40, 10 | 20) => flow.fields.bytes(&EXCHANGE, named(&mut reader)?),
         (50, 10 | 20 | 40) | (60, 20 | 70) => flow.fields.bytes(&QUEUE, named(&mut reader)?),
         (60, 40) => {
             flow.fields.bytes(&EXCHANGE, named(&mut reader)?);
-            flow.fields.bytes(&ROUTING_KEY, short(&mut reader)?);
+            flow.fields.bytes(&ROUTING_KEY, reader.vector(1)?);
         }
         _ => {}
     }
@@ -81,15 +72,15 @@ fn method(flow: &mut Flow<'_>, frame: &[u8]) -> Option<()> {
 /// A name behind a number that is no longer used.
 fn named<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
     reader.skip(2)?;
-    short(reader)
+    reader.vector(1)
 }
 
 /// The client's properties, how it logs on, and with what.
 fn start(flow: &mut Flow<'_>, mut reader: Reader<'_>) -> Option<()> {
-    long(&mut reader)?;
-    let mechanism = short(&mut reader)?;
+    reader.vector(4)?;
+    let mechanism = reader.vector(1)?;
     flow.fields.bytes(&MECHANISM, mechanism);
-    let response = long(&mut reader)?;
+    let response = reader.vector(4)?;
     if mechanism == b"PLAIN" {
         flow.user(response.split(|byte| *byte == 0).nth(1)?);
     }

@@ -1,4 +1,4 @@
-//! Vectors that begin with their own length, as TLS, SSH and QUIC write them.
+//! Vectors that begin with their own length, as TLS, SSH, QUIC and AMQP write them.
 
 use crate::protocol::reader::Reader;
 
