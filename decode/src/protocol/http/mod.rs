@@ -163,21 +163,11 @@ impl Http {
     /// Data after a switch: a WebSocket's frames, or whatever the classification finds.
     fn switched(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
         match self.switch {
-            Switch::WebSocket => {
-                let mut socket = Box::new(WebSocket::new(self.asker));
-                if socket.data(flow, direction, data) == Status::More {
-                    flow.attach(socket);
-                }
-                Status::Done
-            }
+            Switch::WebSocket => hand_over(flow, Box::new(WebSocket::new(self.asker)), direction, data),
             Switch::Http2 => {
                 flow.protocol("http2");
                 let client = if self.asker == 0 { Direction::Client } else { Direction::Server };
-                let mut next = http2::new(client);
-                if next.data(flow, direction, data) == Status::More {
-                    flow.attach(next);
-                }
-                Status::Done
+                hand_over(flow, http2::new(client), direction, data)
             }
             Switch::Other if super::http::is_request(data) => {
                 *self = Http::default();
@@ -213,6 +203,14 @@ impl Http {
     }
 }
 
+/// Gives the data at hand and all that follows to `next`.
+fn hand_over(flow: &mut Flow<'_>, mut next: Box<dyn Parser>, direction: Direction, data: &[u8]) -> Status {
+    if next.data(flow, direction, data) == Status::More {
+        flow.attach(next);
+    }
+    Status::Done
+}
+
 /// Counts a request in the field of its method.
 pub fn count(flow: &mut Flow<'_>, method: Option<&str>) {
     let Some((_, field)) = METHODS.iter().find(|(name, _)| Some(*name) == method) else { return };
@@ -230,7 +228,7 @@ pub fn known_method(word: &[u8]) -> Option<&'static str> {
 
 fn is_request(data: &[u8]) -> bool {
     let word = data.split(|&b| b == b' ').next().unwrap_or_default();
-    word.len() < data.len() && METHODS.iter().any(|(name, _)| name.as_bytes() == word)
+    word.len() < data.len() && known_method(word).is_some()
 }
 
 impl Parser for Http {
