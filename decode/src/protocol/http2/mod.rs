@@ -132,7 +132,7 @@ impl Http2 {
         *data = rest;
         frame.left -= part.len();
         match frame.kind {
-            DATA => self.content(flow, at, &mut frame, part),
+            DATA => self.content(flow, at, frame, part),
             HEADERS | PUSH | CONTINUATION => {
                 let side = &mut self.sides[at];
                 side.held.extend_from_slice(part);
@@ -154,7 +154,7 @@ impl Http2 {
     }
 
     /// A piece of a body. Padding is rare, and only its first byte tells its length: such bodies are left out.
-    fn content(&mut self, flow: &mut Flow<'_>, at: usize, frame: &mut Frame, part: &[u8]) {
+    fn content(&mut self, flow: &mut Flow<'_>, at: usize, frame: Frame, part: &[u8]) {
         let Some(stream) = self.streams.get_mut(&frame.stream) else { return };
         if frame.flags & PADDED != 0 {
             stream.bodies[at] = None;
