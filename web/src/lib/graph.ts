@@ -64,7 +64,7 @@ export class Net {
     let [nearest, least] = [-1, 14];
     for (let node = 0; node < this.nodes.length; node += 1) {
       const far = Math.hypot(view.x + view.scale * this.x(node) - x, view.y + view.scale * this.y(node) - y);
-      if (far < Math.max(least, 0) && far < (this.#radius[node] ?? 3) + 6) [nearest, least] = [node, far];
+      if (far < least && far < (this.#radius[node] ?? 3) + 6) [nearest, least] = [node, far];
     }
     return nearest;
   }
