@@ -21,6 +21,17 @@ export class Remote<T> {
   };
 }
 
+/** Asks in an effect, and gives up when the effect ends: that is what it returns. */
+export function asking<T>(
+  ask: (signal: AbortSignal) => Promise<T>,
+  found: (answer: T) => void,
+  failed: (error: unknown) => void,
+): () => void {
+  const giving = new AbortController();
+  ask(giving.signal).then(found, failed);
+  return () => giving.abort();
+}
+
 /** Does it, and says what came of it; whether it was done. */
 export async function did(act: () => Promise<unknown>, words: string): Promise<boolean> {
   try {
