@@ -13,6 +13,12 @@ export function values(inner: unknown, name: string): Value[] {
   });
 }
 
+/** The objects of a list that a document has at a name of its own. */
+export function objects(document: Document, name: string): Document[] {
+  const found = document[name];
+  return Array.isArray(found) ? (found as Document[]) : [];
+}
+
 export function value(document: Document, name: string): Value | undefined {
   return values(document, name)[0];
 }
