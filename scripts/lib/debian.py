@@ -101,10 +101,10 @@ def build(target: Target, wheels: Path, folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         root.chmod(0o755)
+        os.umask(0o022)  # before anything is written: what is packed has the modes that it has here
         _environment(root / HOME, target, wheels)
         _texts(root, target)
         _maintainer(root, target)
-        os.umask(0o022)
         file = folder / target.file_name
         environment = {**os.environ, "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "0")}
         command = ["dpkg-deb", "--build", "--root-owner-group", "-Zzstd", "-z6", str(root), str(file)]
@@ -139,17 +139,16 @@ def _texts(root: Path, target: Target) -> None:
         f"{doc}/copyright": (ROOT / "LICENSE").read_text(),
         f"{doc}/sbom.cdx.json": sbom.bill(target.part),
     }
-    for name, text in texts.items():
+    packed = {
+        f"{share}/man/man1/hayrick.1.gz": pages["hayrick.1"],
+        f"{doc}/changelog.gz": (ROOT / "CHANGELOG.md").read_text(),
+    }
+    files = {name: text.encode() for name, text in texts.items()}
+    files |= {name: gzip.compress(text.encode(), 9, mtime=0) for name, text in packed.items()}
+    for name, data in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
+        (root / name).write_bytes(data)
     (root / "usr/bin/hayrick").chmod(0o755)
-    for name, text in {f"{share}/man/man1/hayrick.1.gz": pages["hayrick.1"], f"{doc}/changelog.gz": _changes()}.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-
-
-def _changes() -> str:
-    return (ROOT / "CHANGELOG.md").read_text()
 
 
 def _maintainer(root: Path, target: Target) -> None:
