@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,22 +15,9 @@ from fleet import fleet, rest
 from flow import flow
 from indexing import index
 from latency import latency
-from measuring import CORPUS, HAYRICK, Cost, measure, plain
+from measuring import CORPUS, HAYRICK, Cost, decoded, measure, plain
 from querying import query
 from ship import ship
-
-# Decodes a file and turns each batch into what the second argument says; prints the summary.
-DECODE = """
-import json, sys
-import hayrick_decode
-decoding = hayrick_decode.decode(sys.argv[1])
-for batch in decoding:
-    if sys.argv[2] == "tables":
-        batch.tables()
-    elif sys.argv[2] == "ndjson":
-        batch.ndjson()
-print(json.dumps(decoding.summary))
-"""
 
 
 def hashing(capture: Path) -> Cost:
@@ -46,7 +32,7 @@ def decode(capture: Path) -> None:
     """Packets a CPU second of decoding alone, with Arrow tables, and with documents; the best of three."""
     yardstick = hashing(capture)
     for kind in ("sessions", "tables", "ndjson"):
-        cost = min((measure([sys.executable, "-c", DECODE, str(capture), kind]) for _ in range(3)), key=lambda c: c.cpu)
+        cost = min((decoded(kind, capture) for _ in range(3)), key=lambda c: c.cpu)
         summary = json.loads(cost.output)
         print(
             f"decode to {kind:8}: {summary['packets'] / cost.cpu / 1000:6.0f} thousand packets a CPU second, "

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 
 import cluster as shared
-from measuring import CACHE, HAYRICK, Cost, measure
+from measuring import CACHE, HAYRICK, Cost, decoded, measure
 from mixture import copies
 
 PREFIX = "hayrick_index_"
-
-# Decodes files and prints what was in them.
-DECODE = """
-import json, sys
-import hayrick_decode
-total = {"packets": 0, "sessions": 0}
-for name in sys.argv[1:]:
-    decoding = hayrick_decode.decode(name)
-    for batch in decoding:
-        pass
-    for key in total:
-        total[key] += decoding.summary[key]
-print(json.dumps(total))
-"""
 
 
 def index(capture: Path, cluster: str) -> None:
     """Into an empty embedded store, or the cluster at this address if there is one."""
     files = copies(capture, CACHE)
     size = sum(path.stat().st_size for path in files) / 1e6
-    decoding = measure([sys.executable, "-c", DECODE, *map(str, files)])
+    decoding = decoded("sessions", *files)
     told = json.loads(decoding.output)
     print(f"{len(files)} files, {size:.0f} MB, {told['packets']} packets, {told['sessions']} sessions")
     print(f"decoding alone: {decoding.wall:.1f} s wall, {decoding.cpu:.1f} CPU s, one process")

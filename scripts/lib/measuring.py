@@ -17,6 +17,22 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus" / "mix-100m.pcap.zst"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hayrick" / "bench"
 HAYRICK = Path(sys.executable).parent / "hayrick"
+# Decodes files, turns each batch into what the first argument says, and prints how much was in all of them.
+DECODE = """
+import json, sys
+import hayrick_decode
+total = {"packets": 0, "sessions": 0}
+for name in sys.argv[2:]:
+    decoding = hayrick_decode.decode(name)
+    for batch in decoding:
+        if sys.argv[1] == "tables":
+            batch.tables()
+        elif sys.argv[1] == "ndjson":
+            batch.ndjson()
+    for key in total:
+        total[key] += decoding.summary[key]
+print(json.dumps(total))
+"""
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,11 @@ def measure(command: list[str]) -> Cost:
         if child.returncode:
             raise subprocess.CalledProcessError(child.returncode, command)
         return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, most, output.read())
+
+
+def decoded(kind: str, *captures: Path) -> Cost:
+    """Decode captures to `sessions`, `tables` or `ndjson` in one process, which prints `packets` and `sessions`."""
+    return measure([sys.executable, "-c", DECODE, kind, *map(str, captures)])
 
 
 def plain(capture: Path) -> Path:
