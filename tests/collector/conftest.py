@@ -61,6 +61,11 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def hayrick(data: Path, tmp_path: Path) -> Hayrick:
     """Run a command on the data folder; the result, which must have the exit code expected."""
+    return hayrick_on(data, tmp_path)
+
+
+def hayrick_on(data: Path, cwd: Path) -> Hayrick:
+    """The same on any data folder, from any folder."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HAYRICK_")}
 
     def run(
@@ -72,7 +77,7 @@ def hayrick(data: Path, tmp_path: Path) -> Hayrick:
             encoding="latin-1" if stdin is not None else "utf-8",
             capture_output=True,
             env={**environment, "HAYRICK_DATA": str(data), **more},
-            cwd=tmp_path,
+            cwd=cwd,
             timeout=90,
             check=False,
         )

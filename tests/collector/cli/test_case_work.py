@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from tests.collector.captures import START, dns_query, ethernet, mixed_frames, write_pcap
-from tests.collector.conftest import Hayrick
+from tests.collector.conftest import Hayrick, hayrick_on
 
 
 def found(hayrick: Hayrick, expression: str, *more: str) -> list[dict[str, object]]:
@@ -22,11 +23,20 @@ def tshark(path: Path, *fields: str) -> list[list[str]]:
     return [line.split("\t") for line in told.stdout.splitlines()]
 
 
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the evidence in it, ingested once for all."""
+    folder = tmp_path_factory.mktemp("ingested")
+    path = write_pcap(folder / "evidence.pcap", mixed_frames())
+    hayrick_on(folder / "data", folder)("ingest", path, "-t", "case_one")
+    return folder
+
+
 @pytest.fixture
-def evidence(tmp_path: Path, hayrick: Hayrick) -> Path:
-    path = write_pcap(tmp_path / "evidence.pcap", mixed_frames())
-    hayrick("ingest", path, "-t", "case_one")
-    return path
+def evidence(data: Path, tmp_path: Path, ingested: Path) -> Path:
+    """The evidence, and a data folder of the test's own with it ingested."""
+    shutil.copytree(ingested / "data", data)
+    return Path(shutil.copy2(ingested / "evidence.pcap", tmp_path))
 
 
 def test_ingested_file_is_found_by_its_words(hayrick: Hayrick, evidence: Path) -> None:
