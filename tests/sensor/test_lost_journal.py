@@ -9,18 +9,15 @@ from pathlib import Path
 
 import pytest
 from tests.collector.captures import dns_query, write_pcap
-from tests.collector.landing.fleet import Fleet, stored, wait_until
+from tests.collector.landing.fleet import Fleet, adopting, stored, wait_until
 
 from hayrick_sensor.journal import Journal
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    (tmp_path / "ring").mkdir()
-    made = Fleet(tmp_path, f'name = "ring"\nfolder = "{tmp_path / "ring"}"')
-    made.enrol()
-    yield made
-    made.close()
+    with adopting(tmp_path, "ring") as made:
+        yield made
 
 
 def put(fleet: Fleet, name: str) -> None:

@@ -10,18 +10,15 @@ from pathlib import Path
 
 import pytest
 from tests.collector.captures import START, dns_query, write_pcap
-from tests.collector.landing.fleet import SENSOR, Fleet, stored, wait_until
+from tests.collector.landing.fleet import SENSOR, Fleet, adopting, stored, wait_until
 
 from hayrick_sensor.measure import measure
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    (tmp_path / "pcaps").mkdir()
-    made = Fleet(tmp_path, f'name = "adopted"\nfolder = "{tmp_path / "pcaps"}"')
-    made.enrol()
-    yield made
-    made.close()
+    with adopting(tmp_path, "pcaps") as made:
+        yield made
 
 
 def test_only_what_was_cut_off_is_lost(fleet: Fleet) -> None:

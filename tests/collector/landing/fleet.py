@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import zmq
@@ -92,6 +92,18 @@ class Fleet:
 
     def logs(self) -> str:
         return "\n".join(path.read_text()[-3000:] for path in self.root.glob("*.log"))
+
+
+@contextlib.contextmanager
+def adopting(root: Path, name: str) -> Iterator[Fleet]:
+    """A fleet not yet started, whose sensor's one stream is of the files in this folder of `root`."""
+    (root / name).mkdir()
+    fleet = Fleet(root, f'name = "{name}"\nfolder = "{root / name}"')
+    fleet.enrol()
+    try:
+        yield fleet
+    finally:
+        fleet.close()
 
 
 def stored(row: dict) -> str:

@@ -10,16 +10,13 @@ from pathlib import Path
 
 import dpkt
 import pytest
-from tests.collector.landing.fleet import Fleet, stored, wait_until
+from tests.collector.landing.fleet import Fleet, adopting, stored, wait_until
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    (tmp_path / "pcaps").mkdir()
-    made = Fleet(tmp_path, f'name = "adopted"\nfolder = "{tmp_path / "pcaps"}"')
-    made.enrol()
-    yield made
-    made.close()
+    with adopting(tmp_path, "pcaps") as made:
+        yield made
 
 
 def write_capture(path: Path, size: int, seed: int) -> str:
