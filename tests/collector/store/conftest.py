@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from tests.collector.catalogue import CATALOGUE
 from tests.collector.elasticsearch import START_S, cluster_of, wipe
-from tests.collector.store.sessions import Batches, expression
+from tests.collector.store.sessions import ALL, Batches, batch, expression
 
 from hayrick_collector.store import Page, Query, Store
 from hayrick_collector.store.elasticsearch import Cluster, ElasticsearchStore
@@ -75,6 +75,16 @@ class Subject:
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     yield Subject(STORES[request.param], tmp_path, address_for(request))
     clean(request, tmp_path)
+
+
+@pytest.fixture(scope="module", params=PARAMETERS)
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    """A store with all the usual sessions, for tests that only ask it."""
+    folder = tmp_path_factory.mktemp("filled")
+    made = Subject(STORES[request.param], folder, address_for(request))
+    made.index("one", batch(*ALL))
+    yield made
+    clean(request, folder)
 
 
 @pytest.fixture

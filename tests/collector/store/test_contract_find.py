@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.collector.store.conftest import Subject
-from tests.collector.store.sessions import ALL, BARE, DNS, START, WEB, batch, expression, session
+from tests.collector.store.sessions import BARE, DNS, START, WEB, batch, expression, session
 
 from hayrick_collector.store import Facet, Positions, Query
 
@@ -78,12 +78,6 @@ FINDS = [
     ("port.socks!=1 && ip.socks!=10", "bare dns web"),
     ("cert==EXISTS!", ""),
 ]
-
-
-@pytest.fixture
-def filled(subject: Subject) -> Subject:
-    subject.index("one", batch(*ALL))
-    return subject
 
 
 def test_expressions_find_what_they_mean(filled: Subject) -> None:

@@ -6,18 +6,12 @@ from typing import Any
 
 import pytest
 from tests.collector.store.conftest import Subject
-from tests.collector.store.sessions import ALL, START, batch, expression, session
+from tests.collector.store.sessions import START, batch, expression, session
 
 from hayrick_collector.store import Bucket, Graph, GraphNode, Link, Query
 
 MINUTE = 60_000
 FIRST = START - START % MINUTE
-
-
-@pytest.fixture
-def filled(subject: Subject) -> Subject:
-    subject.index("one", batch(*ALL))
-    return subject
 
 
 def unique(subject: Subject, field: str, text: str = "", limit: int | None = None) -> list:
