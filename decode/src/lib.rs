@@ -30,8 +30,3 @@ pub mod records;
 pub mod session;
 pub mod streams;
 pub mod values;
-
-/// Sessions are many small values of unlike lives, which the C library's allocator spends a third of the time on.
-#[cfg(feature = "python")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
