@@ -20,6 +20,7 @@ from hayrick_common.files import is_part
 
 RESCAN_SECONDS = 30.0
 SETTLED_SECONDS = 60.0
+CLOSING_SECONDS = 2.0
 
 
 class Closings(Protocol):
@@ -123,23 +124,33 @@ class ClosedFiles:
         looking.cancel()
         await asyncio.sleep(0)  # after a standstill it is time to look, and events are there as well
         events = [event.result(), *closings.pending()] if event.done() else []
-        told = self._told(events)
+        told = await self._told(events)
         if events and None not in events and time.monotonic() < self._due:
             return told
         self._look.clear()
         return told + [each for each in self.scan() if each not in told]
 
-    def _told(self, events: list[Path | None]) -> list[Path]:
+    async def _told(self, events: list[Path | None]) -> list[Path]:
         """The files that closed, once each, where what was closed is there still."""
         closed = [path for path in events if path is None or self._named(path)]
         last = {path: number for number, path in enumerate(closed)}
-        told = [path for path in sorted(last, key=last.__getitem__) if path is not None and self._there(path)]
+        told = [path for path in sorted(last, key=last.__getitem__) if path is not None and await self._there(path)]
         if len(told) < len(closed):
             self._missed(len(closed) - len(told))
         return told
 
-    def _there(self, path: Path) -> bool:
-        return self._wanted(path) and self._open(path) is not True
+    async def _there(self, path: Path) -> bool:
+        """Whether what was closed is there still: the kernel tells of a close, then writes what the file system holds
+        back, and only then takes the writer off. Meanwhile the file looks open, but no byte of it changes."""
+        stamp, deadline = stamp_at(path), time.monotonic() + CLOSING_SECONDS
+        begun_anew = stamp.split(".")[1:2] == ["0"]
+        while self._wanted(path):
+            if self._open(path) is not True:
+                return True
+            if begun_anew or stamp_at(path) != stamp or time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.005)
+        return False
 
     def scan(self) -> list[Path]:
         """Files that nobody writes to at this moment, oldest first."""

@@ -106,3 +106,40 @@ def test_files_that_closed_and_were_written_again_or_deleted_before_they_were_to
 
     assert asyncio.run(scenario()) == ["a.pcap", "b.pcap", "c.pcap"]
     assert missed == [3]  # a's first, gone's, and b's first
+
+
+class Told:
+    """Closings that tell of one file, and then of nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._left = [path]
+
+    async def get(self) -> Path | None:
+        while not self._left:
+            await asyncio.sleep(10)
+        return self._left.pop()
+
+    def pending(self) -> list[Path | None]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def test_file_whose_close_is_told_while_the_kernel_still_writes_it_back_is_not_missed(tmp_path: Path) -> None:
+    path, missed = tmp_path / "late.pcap", []
+
+    async def scenario() -> list[str]:
+        found: list[str] = []
+        files = ClosedFiles(tmp_path, "*.pcap", lambda folder: Told(path), missed=missed.append)
+        with path.open("wb") as late:
+            late.write(b"x" * 50_000)
+            late.flush()
+            task = asyncio.ensure_future(collect(files, found, 1))
+            await asyncio.sleep(0.3)
+            assert not found
+        await asyncio.wait_for(task, 5)
+        return found
+
+    assert asyncio.run(scenario()) == ["late.pcap"]
+    assert not missed

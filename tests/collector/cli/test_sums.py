@@ -43,7 +43,7 @@ def test_an_interrupt_ends_a_long_sum(data: Path) -> None:
         assert running.poll() is None
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=10)
+    running.communicate(timeout=60)  # as long as a busy machine needs: by itself it would not end
     assert running.returncode in (130, -signal.SIGINT)
 
 
