@@ -115,8 +115,8 @@ class Told:
         self._left = [path]
 
     async def get(self) -> Path | None:
-        while not self._left:
-            await asyncio.sleep(10)
+        if not self._left:
+            await asyncio.sleep(3600)
         return self._left.pop()
 
     def pending(self) -> list[Path | None]:
@@ -127,7 +127,8 @@ class Told:
 
 
 def test_file_whose_close_is_told_while_the_kernel_still_writes_it_back_is_not_missed(tmp_path: Path) -> None:
-    path, missed = tmp_path / "late.pcap", []
+    path = tmp_path / "late.pcap"
+    missed: list[int] = []
 
     async def scenario() -> list[str]:
         found: list[str] = []
