@@ -17,6 +17,7 @@ from indexing import index
 from latency import latency
 from measuring import CORPUS, HAYRICK, Cost, decoded, measure, plain
 from querying import query
+from rollout import rollout
 from ship import ship
 
 
@@ -64,6 +65,7 @@ def main() -> None:
         "fleet": fleet,
         "flow": flow,
         "rest": rest,
+        "rollout": rollout,
         "latency": latency,
         "index": index,
         "query": query,
