@@ -26,7 +26,7 @@ from hayrick_collector.config import CollectorConfig
 from hayrick_common import __version__
 from hayrick_common.clock import epoch_ms
 from hayrick_common.errors import ArchiveError, HayrickError, UsageError
-from hayrick_common.files import hidden_writer, make_folder, move, sync_folder
+from hayrick_common.files import hidden_writer, is_part, make_folder, move, part_path, sync_folder
 
 FORMAT = 1
 MANIFEST = "MANIFEST.json"
@@ -34,6 +34,7 @@ SETTINGS = "settings.toml"
 TOP = ("keys", "store", "desk.sqlite3", "catalog.sqlite")  # in the order they are put in place: the catalog is last
 _ATTEMPTS = 20
 _SCRATCH = ".backup-"
+_PART = "part"  # in it: a link to the backup's hidden file
 _FILES = ("api.certificate", "api.key")
 _PIECE = 1 << 20
 
@@ -89,7 +90,7 @@ def write(config: CollectorConfig, target: Path, *, settings: Path | None, with_
     if not folder.catalog.exists():
         raise UsageError(f"{config.data} has no catalog: no collector has worked there")
     with (
-        _scratch(config.data) as scratch,
+        _scratch(config.data, part_path(target)) as scratch,
         hidden_writer(target, 0o600) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as opened,
     ):
@@ -119,12 +120,17 @@ def outside(config: CollectorConfig) -> list[str]:
 
 
 @contextmanager
-def _scratch(data: Path) -> Iterator[Path]:
-    """A hidden folder for as long as the block runs; first those go whose process was killed over them."""
+def _scratch(data: Path, part: Path | None = None) -> Iterator[Path]:
+    """A hidden folder for as long as the block runs; it remembers the hidden file `part` that is written meanwhile.
+    First those go whose process was killed over them, and their hidden files with them."""
     for left in data.glob(f"{_SCRATCH}*"):
         if not owner.alive(left.name.removeprefix(_SCRATCH).rpartition("-")[0]):
+            if (left / _PART).is_symlink() and is_part((left / _PART).readlink()):
+                (left / _PART).readlink().unlink(missing_ok=True)
             shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{owner.token()}-", dir=data) as made:
+        if part:
+            (Path(made) / _PART).symlink_to(part.absolute())
         yield Path(made)
 
 

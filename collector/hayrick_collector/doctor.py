@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hayrick_collector.config import CollectorConfig, load_config
-from hayrick_common import host
+from hayrick_common import host, programs
 from hayrick_common.doctor import Finding, finding
 from hayrick_common.errors import HayrickError, KeyFileError
 from hayrick_common.keys import PUBLIC_SUFFIX, check_private, read_public
@@ -40,7 +39,7 @@ def findings(path: Path) -> Iterator[Finding]:
 
 def _programs() -> Iterator[Finding]:
     for name, without in PROGRAMS.items():
-        found = shutil.which(name, path="/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin")
+        found = programs.find(name)
         yield finding(name, found or f"is not installed: {without}", warn="" if found else f"install {name}")
 
 

@@ -37,6 +37,11 @@ class Bundle:
         """Of the tar, for the host to check on arrival."""
         return hashlib.sha256(self.data).hexdigest()
 
+    def holds(self, package: str) -> bool:
+        """Whether a wheel of the package is in it."""
+        with tarfile.open(fileobj=io.BytesIO(self.data)) as opened:
+            return any(name.startswith(f"wheels/{package}-") for name in opened.getnames())
+
     def file(self, name: str) -> bytes:
         """One of its files."""
         with tarfile.open(fileobj=io.BytesIO(self.data)) as opened:

@@ -121,12 +121,17 @@ def plan(wanted: Wanted, facts: Facts, allowed: str) -> Plan:
         )
     if wrong or facts.python is None:
         return Plan(tuple(wrong), tuple(warnings(facts)))
-    operations = tuple(_operations(wanted, facts, facts.python, allowed))
+    bundle = wanted.bundle(facts.python, facts)
+    if any(each.ship == "records" for each in wanted.settings.streams) and not bundle.holds("hayrick_decode"):
+        lacking = (
+            "a stream ships records, and the wheelhouse has no decoder: put its wheel (hayrick_decode-*.whl) there"
+        )
+        return Plan((lacking,), tuple(warnings(facts)))
+    operations = tuple(_operations(wanted, facts, facts.python, bundle, allowed))
     return Plan((), tuple(warnings(facts)), operations, facts.current)
 
 
-def _operations(wanted: Wanted, facts: Facts, python: Python, allowed: str) -> Iterator[Operation]:
-    bundle = wanted.bundle(python, facts)
+def _operations(wanted: Wanted, facts: Facts, python: Python, bundle: Bundle, allowed: str) -> Iterator[Operation]:
     new_release = facts.current != bundle.release
     new_settings = facts.settings_sha256 != _sha256(wanted.settings_text)
     unit_path, unit_text = unit(facts.manager, wanted.spool)

@@ -1,7 +1,8 @@
 """Debian packages of a sensor and of a collector, from wheels: an environment of its own under /usr/lib/hayrick for one
-Python of the system's, the command, its man page and completion, and the sensor's unit. Nothing is fetched by the host.
+Python of the system's, the command, its man page and completion, and the sensor's unit; and the decoder for a sensor's
+environment. Nothing is fetched by the host.
 
-    debian.py sensor|collector WHEELS PYTHON MACHINE TARGET
+    debian.py sensor|collector|flow WHEELS PYTHON MACHINE TARGET
     debian.py sensor dist/wheelhouse 3.11 x86_64 dist
 """
 
@@ -32,17 +33,18 @@ ABOUT = {
     " It wraps tcpdump, keeps closed chunks of packets and ships them to a collector.",
     "collector": "full packet capture: the collector, and all commands\n"
     " It keeps the packets that sensors ship, decodes them into sessions, and finds them again.",
+    "flow": "full packet capture: the decoder for a sensor\n"
+    " With it a sensor can ship the sessions in its packets instead of the packets (ship = 'records').",
 }
+CLOCK = "chrony | systemd-timesyncd"
 CONTROL = """\
 Package: hayrick-{part}
 Version: {version}
 Architecture: {architecture}
 Maintainer: Hayrick <hayrick@localhost>
 Installed-Size: {size}
-Depends: python3 (>= {python}~), python3 (<< {above}~), libc6 (>= {glibc}), tcpdump, adduser
-Recommends: {recommends}
-Conflicts: hayrick-{other}
-Section: net
+Depends: {depends}
+{relations}Section: net
 Priority: optional
 Description: {about}
 """
@@ -69,7 +71,8 @@ fi
 PRERM = """\
 #!/bin/sh
 set -e
-if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl disable --now hayrick-{part} 2>/dev/null || true; fi
+unit=hayrick-{part}.service
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl disable --now $unit 2>/dev/null || true; fi
 find /usr/lib/hayrick/lib -name __pycache__ -type d -prune -exec rm -rf {{}} +
 """
 
@@ -103,7 +106,10 @@ def build(target: Target, wheels: Path, folder: Path) -> Path:
         root.chmod(0o755)
         os.umask(0o022)  # before anything is written: what is packed has the modes that it has here
         _environment(root / HOME, target, wheels)
-        _texts(root, target)
+        if target.part == "flow":
+            _write(root, f"usr/share/doc/hayrick-{target.part}/copyright", (ROOT / "LICENSE").read_bytes())
+        else:
+            _texts(root, target)
         _maintainer(root, target)
         file = folder / target.file_name
         environment = {**os.environ, "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "0")}
@@ -113,14 +119,20 @@ def build(target: Target, wheels: Path, folder: Path) -> Path:
 
 
 def _environment(home: Path, target: Target, wheels: Path) -> None:
-    """A virtual environment of the system's Python, made by hand from the wheels that fit."""
+    """A virtual environment of the system's Python, made by hand from the wheels that fit; of `flow` the decoder only,
+    which goes into the sensor's."""
     packages = home / "lib" / f"python{target.python}" / "site-packages"
     packages.mkdir(parents=True)
+    fitting = list(chosen(wheels, target.numbers, target.machine, GLIBC[target.python]))
+    if target.part == "flow":
+        (decoder,) = (each for each in fitting if each.name.startswith("hayrick_decode-"))
+        unpack(decoder, packages)
+        return
     (home / "bin").mkdir()
     (home / "bin" / "python").symlink_to(f"/usr/bin/python{target.python}")
     text = f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {target.python}\n"
     (home / "pyvenv.cfg").write_text(text)
-    for wheel in chosen(wheels, target.numbers, target.machine, GLIBC[target.python]):
+    for wheel in fitting:
         unpack(wheel, packages)
 
 
@@ -146,19 +158,33 @@ def _texts(root: Path, target: Target) -> None:
     files = {name: text.encode() for name, text in texts.items()}
     files |= {name: gzip.compress(text.encode(), 9, mtime=0) for name, text in packed.items()}
     for name, data in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
+        _write(root, name, data)
     (root / "usr/bin/hayrick").chmod(0o755)
+
+
+def _write(root: Path, name: str, data: bytes) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_bytes(data)
+
+
+def _relations(target: Target) -> tuple[str, str]:
+    """What the package depends on, and its other lines of that kind."""
+    if target.part == "flow":
+        return f"hayrick-sensor (= {target.version})", ""
+    major, minor = target.numbers
+    python = f"python3 (>= {target.python}~), python3 (<< {major}.{minor + 1}~)"
+    glibc = ".".join(map(str, GLIBC[target.python]))
+    recommended, other = ("tshark", "sensor") if target.part == "collector" else (CLOCK, "collector")
+    lines = f"Recommends: {recommended}\nConflicts: hayrick-{other}\n"
+    return f"{python}, libc6 (>= {glibc}), tcpdump, adduser", lines
 
 
 def _maintainer(root: Path, target: Target) -> None:
     size = sum(each.lstat().st_size for each in root.rglob("*")) // 1024
-    major, minor = target.numbers
+    depends, relations = _relations(target)
     control = CONTROL.format(
         part=target.part, version=target.version, architecture=ARCHITECTURES[target.machine], size=size,
-        python=target.python, above=f"{major}.{minor + 1}", glibc=".".join(map(str, GLIBC[target.python])),
-        recommends="tshark" if target.part == "collector" else "chrony | systemd-timesyncd",
-        other="sensor" if target.part == "collector" else "collector", about=ABOUT[target.part],
+        depends=depends, relations=relations, about=ABOUT[target.part],
     )  # fmt: skip
     folder = root / "DEBIAN"
     folder.mkdir()

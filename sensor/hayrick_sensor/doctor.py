@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import math
-import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from hayrick_common import host
+from hayrick_common import host, programs
 from hayrick_common.doctor import Finding, finding
 from hayrick_common.errors import HayrickError
 from hayrick_sensor import ethtool, tcpdump
@@ -56,7 +55,7 @@ def _report(settings: SensorSettings) -> dict[str, Any]:
 
 
 def _tcpdump() -> Finding:
-    found = shutil.which("tcpdump", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin")
+    found = programs.find("tcpdump")
     return finding("tcpdump", found or "is not installed", bad="" if found else "install the package tcpdump")
 
 

@@ -34,7 +34,8 @@ def check_decoder(streams: Iterable[str]) -> None:
     names = ", ".join(streams)
     if names and importlib.util.find_spec("hayrick_decode") is None:
         raise ConfigError(
-            f"ship = 'records' (stream {names}) needs the decoder on this sensor; run: pip install 'hayrick[flow]'"
+            f"ship = 'records' (stream {names}) needs the decoder on this sensor: "
+            "the Debian package hayrick-flow, or pip install 'hayrick[flow]'"
         )
 
 

@@ -6,9 +6,9 @@ import itertools
 import os
 import pwd
 import re
-import shutil
 from dataclasses import dataclass
 
+from hayrick_common import programs
 from hayrick_common.errors import CaptureError
 from hayrick_sensor.config import StreamSettings
 
@@ -79,7 +79,7 @@ def arguments(stream: StreamSettings, launch: str) -> list[str]:
 
     `launch` is new at every start, so that no file of an earlier one can be overwritten.
     """
-    program = shutil.which("tcpdump", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin")
+    program = programs.find("tcpdump")
     if program is None:
         raise CaptureError("tcpdump is not installed; run: apt-get install tcpdump")
     command = [program, "-n", "-i", stream.interface, "-s", str(stream.snaplen), "-G", str(stream.rotate_seconds)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.collector.captures import dns_query, mixed_frames, write_pcap
-from tests.system.collector_process import collector, wait_until
+from tests.system.collector_process import MAIN, collector, wait_until
 
 from hayrick_collector import backup, owner
 from hayrick_collector.config import ApiConfig, CollectorConfig, PeersConfig, StoreConfig
@@ -148,6 +150,22 @@ def test_what_a_killed_backup_left_goes_with_the_next(data: Path, tmp_path: Path
     (theirs / "catalog.sqlite").touch()
     backup.write(CollectorConfig(data=data), tmp_path / "2.tar", settings=None, with_store=False)
     assert not list(data.glob(".backup-*"))
+
+
+def test_the_hidden_file_of_a_killed_backup_goes_with_the_next(data: Path, tmp_path: Path) -> None:
+    """It stood still over a file when it was killed; what others hide beside it stays."""
+    (data / "store" / "tags").mkdir(exist_ok=True)
+    os.mkfifo(data / "store" / "tags" / "waits")  # nobody writes to it: who reads it stands still
+    command = [sys.executable, "-c", MAIN, "collector", "backup", tmp_path / "monday.tar", "--data", data]
+    with subprocess.Popen(command) as killed:
+        left = tmp_path / ".monday.tar.part"
+        wait_until(lambda: left.exists() and left.stat().st_size, "the backup to begin")
+        killed.kill()
+    (data / "store" / "tags" / "waits").unlink()
+    (tmp_path / ".another.tar.part").touch()
+    backup.write(CollectorConfig(data=data), tmp_path / "tuesday.tar", settings=None, with_store=False)
+    assert not left.exists()
+    assert (tmp_path / ".another.tar.part").exists()
 
 
 def test_a_collector_without_keys_is_restored(hayrick: Hayrick, tmp_path: Path) -> None:

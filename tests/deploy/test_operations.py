@@ -90,6 +90,18 @@ def test_what_stands_in_the_way_is_said_and_nothing_is_done(change: dict[str, An
     assert plan.operations == ()
 
 
+def test_a_sensor_that_is_to_ship_records_needs_a_decoder_in_the_wheelhouse() -> None:
+    streams = tuple(dataclasses.replace(each, ship="records") for each in WANTED.settings.streams)
+    wanted = dataclasses.replace(WANTED, settings=dataclasses.replace(WANTED.settings, streams=streams))
+    plan = op.plan(wanted, BARE, "")
+    assert "has no decoder" in plan.problems[0]
+    assert plan.operations == ()
+    brought = Bundle("0.1.0-new", tar({"install.py": b"pass", "wheels/hayrick_decode-0.1.0-cp310-abi3-linux.whl": b""}))
+    plan = op.plan(dataclasses.replace(wanted, bundle=lambda python, facts: brought), BARE, "")
+    assert plan.problems == ()
+    assert "release" in plan.names()
+
+
 def test_a_host_with_another_key_than_the_allowed_one_is_not_let_in() -> None:
     plan = op.plan(WANTED, DONE, KEY)
     assert "its key is not the one" in plan.problems[0]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 import struct
 import subprocess
 from collections.abc import Sequence
 
 from hayrick_collector.packets import launch
+from hayrick_common import programs
 from hayrick_common.errors import UsageError
 
 SECONDS = 30
 MEMORY = 512 << 20
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 Packet = tuple[int, int, int, bytes]
 _RECORD = struct.Struct("<IIII")
 _PORTS = frozenset(("port", "portrange", "proto", "protochain"))
@@ -65,13 +64,13 @@ def _header(linktype: int) -> bytes:
 
 
 def _run(capture: bytes, arguments: list[str]) -> bytes:
-    program = shutil.which("tcpdump", path=PATH)
+    program = programs.find("tcpdump")
     if program is None:
         raise UsageError("a hunt by filter needs tcpdump, which is not installed")
     command = launch.command(program, "-n", "-r", "-", *arguments, cpu_seconds=SECONDS, memory=MEMORY)
     try:
         done = subprocess.run(
-            command, input=capture, capture_output=True, timeout=SECONDS, env={"PATH": PATH, "LC_ALL": "C"}, check=False
+            command, input=capture, capture_output=True, timeout=SECONDS, env={"LC_ALL": "C"}, check=False
         )
     except subprocess.TimeoutExpired:
         raise TimeoutError(f"the filter took longer than {SECONDS} seconds") from None

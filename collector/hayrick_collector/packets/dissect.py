@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from xml.parsers import expat
 
 from hayrick_collector.archive.write import Packet, Pcapng
 from hayrick_collector.packets import launch
+from hayrick_common import programs
 from hayrick_common.errors import HayrickError
 
 PROGRAM = "tshark"
@@ -52,7 +52,7 @@ class Node:
 
 def installed() -> bool:
     """Whether there is a tshark."""
-    return shutil.which(PROGRAM) is not None
+    return programs.find(PROGRAM) is not None
 
 
 async def dissect(packets: Sequence[Packet], number: int) -> list[Node]:
@@ -70,8 +70,11 @@ async def dissect(packets: Sequence[Packet], number: int) -> list[Node]:
 
 async def _run(capture: bytes, frame: int) -> bytes:
     environment = {"PATH": "/usr/bin:/bin", "HOME": _NOWHERE, "WIRESHARK_CONFIG_DIR": _NOWHERE, "LC_ALL": "C.UTF-8"}
+    program = programs.find(PROGRAM)
+    if program is None:
+        raise DissectionError("tshark is not installed")
     command = launch.command(
-        shutil.which(PROGRAM) or PROGRAM, "-n", "-r", "-", "-T", "pdml", "-Y", f"frame.number == {frame}",
+        program, "-n", "-r", "-", "-T", "pdml", "-Y", f"frame.number == {frame}",
         cpu_seconds=CPU_SECONDS, memory=MEMORY,
     )  # fmt: skip
     pipe = asyncio.subprocess.PIPE
