@@ -156,7 +156,16 @@ def test_the_hidden_file_of_a_killed_backup_goes_with_the_next(data: Path, tmp_p
     """It stood still over a file when it was killed; what others hide beside it stays."""
     (data / "store" / "tags").mkdir(exist_ok=True)
     os.mkfifo(data / "store" / "tags" / "waits")  # nobody writes to it: who reads it stands still
-    command = [sys.executable, "-c", MAIN, "collector", "backup", tmp_path / "monday.tar", "--data", data]
+    command: list[str | Path] = [
+        sys.executable,
+        "-c",
+        MAIN,
+        "collector",
+        "backup",
+        tmp_path / "monday.tar",
+        "--data",
+        data,
+    ]
     with subprocess.Popen(command) as killed:
         left = tmp_path / ".monday.tar.part"
         wait_until(lambda: left.exists() and left.stat().st_size, "the backup to begin")

@@ -91,7 +91,7 @@ def test_what_stands_in_the_way_is_said_and_nothing_is_done(change: dict[str, An
 
 
 def test_a_sensor_that_is_to_ship_records_needs_a_decoder_in_the_wheelhouse() -> None:
-    streams = tuple(dataclasses.replace(each, ship="records") for each in WANTED.settings.streams)
+    streams = [dataclasses.replace(each, ship="records") for each in WANTED.settings.streams]
     wanted = dataclasses.replace(WANTED, settings=dataclasses.replace(WANTED.settings, streams=streams))
     plan = op.plan(wanted, BARE, "")
     assert "has no decoder" in plan.problems[0]
