@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,14 +43,14 @@ class Tally:
 class Walker(Protocol):
     """Takes a file's bytes in order."""
 
-    def feed(self, block: bytes) -> None:
+    def feed(self, block: bytes | memoryview) -> None:
         """The next bytes."""
 
     def finish(self) -> str:
         """There are no more; says why the file is no capture, if it is none."""
 
 
-def walker_for(head: bytes, tally: Tally) -> tuple[Walker | None, str]:
+def walker_for(head: bytes | memoryview, tally: Tally) -> tuple[Walker | None, str]:
     """Whoever can walk a file that begins so (None: nobody), and why it is no capture; a stub of a header is none."""
     if head[:4] == PCAPNG_MAGIC:
         return PcapngWalker(tally), ""
@@ -66,7 +67,7 @@ class PcapWalker:
     def __init__(self, tally: Tally, order: str, record: int, fraction: int) -> None:
         self.whole = HEADER_BYTES
         self._tally = tally
-        self._unpack = struct.Struct(order + "QI").unpack_from
+        self._unpack = struct.Struct(f"{order}QI{record - 12}x").unpack_from
         self._swapped = order == "<"
         self._record = record
         self._fraction = fraction
@@ -75,41 +76,53 @@ class PcapWalker:
         self._next = HEADER_BYTES
         self._waiting: int | None = None
 
-    def feed(self, block: bytes) -> None:
+    def feed(self, block: bytes | memoryview) -> None:
         """The next bytes."""
-        data = self._rest + block if self._rest else block
-        if self._next > len(data):
-            self._next -= len(data)
-            self._base += len(data)
-            self._rest = b""
+        if not self._rest or self._take_cut_header(block):
+            self._go_on(block)
+        self._base += len(block)
+
+    def _take_cut_header(self, block: bytes | memoryview) -> bool:
+        """The header that began in the block before; False while it is not whole."""
+        head = self._rest + block[: self._record - len(self._rest)]
+        if len(head) < self._record:
+            self._rest = head
+            return False
+        time, length = self._unpack(head)
+        self._waiting = self._milliseconds(self._in_order([time])[0])
+        self._next = self._record + length - len(self._rest)
+        return True
+
+    def _go_on(self, block: bytes | memoryview) -> None:
+        self._rest = b""
+        if self._next > len(block):
+            self._next -= len(block)
             return
         if self._waiting is not None:
             self._tally.at(self._waiting)
             self._waiting = None
-        here = self._run(data, self._next)
-        self._rest = data[here:]
-        self._next = max(0, here - len(data))
-        self._base += len(data) - len(self._rest)
+        here = self._run(block, self._next)
+        self._rest = bytes(block[here:])
+        self._next = max(0, here - len(block))
 
-    def _run(self, data: bytes, here: int) -> int:
+    def _run(self, data: bytes | memoryview, here: int) -> int:
         """Count packets from `here` on; where the next header is. So hot that it calls nothing of ours."""
-        unpack, record, times = self._unpack, self._record, list[int]()
-        note, last, after = times.append, len(data) - record, here
-        while after <= last:
-            here = after
-            time, length = unpack(data, here)
-            note(time)
-            after = here + record + length
-        if after > len(data):
-            self._waiting = self._milliseconds(self._in_order(times[-1:])[0])
-            del times[-1]
-        else:
-            here = after
+        unpack, record, times, length = self._unpack, self._record, list[int](), 0
+        note = times.append
+        with suppress(struct.error):  # that no whole header is left: cheaper than to look each time
+            while True:
+                time, length = unpack(data, here)
+                note(time)
+                here += record + length
+        whole = here
+        if here > len(data):
+            whole -= record + length
+            self._waiting = self._milliseconds(self._in_order([times.pop()])[0])
         if times:
             stamps = self._in_order(times)
             self._tally.many(len(times), self._milliseconds(min(stamps)), self._milliseconds(max(stamps)))
-        self.whole = self._base + here
-        return after
+        self.whole = self._base + whole
+        return here
 
     def _in_order(self, times: list[int]) -> array[int]:
         """As numbers with the seconds before their fractions: a little-endian file has them the other way round."""
@@ -141,7 +154,7 @@ class PcapngWalker:
         self._waiting: int | None = None
         self._broken = False
 
-    def feed(self, block: bytes) -> None:
+    def feed(self, block: bytes | memoryview) -> None:
         """The next bytes."""
         if self._skip > len(block):
             self._skip -= len(block)

@@ -7,8 +7,8 @@ that somebody else shortens would kill the process.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from hayrick_sensor.headers import Tally, walker_for
@@ -38,28 +38,25 @@ class Measure:
 def measure(path: Path) -> Measure:
     """Measure the file; raises OSError only. Hashing lets other threads run, and so does the walk now and then."""
     digest, size, tally = hashlib.sha256(), 0, Tally()
+    buffer = memoryview(bytearray(BLOCK_BYTES))  # the same for all blocks: new memory costs as much as reading
     with path.open("rb", buffering=0) as stream:
-        head = _start(stream.read, BLOCK_BYTES)
-        walk, problem = walker_for(head, tally)
-        block = head
-        while block:
-            digest.update(block)
-            size += len(block)
+        there = _start(stream, buffer)
+        walk, problem = walker_for(buffer[:there], tally)
+        while there:
+            digest.update(buffer[:there])
+            size += there
             if walk is not None:
-                walk.feed(block)
-            block = stream.read(BLOCK_BYTES) or b""
+                walk.feed(buffer[:there])
+            there = stream.readinto(buffer) or 0
     if walk is not None:
         problem = walk.finish()
     cut = tally.cut and tally.packets > 0
     return Measure(size, digest.hexdigest(), tally.packets, tally.first_ms, tally.last_ms, cut, problem)
 
 
-def _start(read: Callable[[int], bytes | None], most: int) -> bytes:
-    """The first block: enough of it to tell what the file is, unless the file ends before."""
-    block = read(most) or b""
-    while 0 < len(block) < LEAST_BYTES:
-        more = read(most)
-        if not more:
-            break
-        block += more
-    return block
+def _start(stream: FileIO, buffer: memoryview) -> int:
+    """Read the first block, enough of it to tell what the file is unless the file ends before; how many bytes."""
+    there = 0
+    while there < LEAST_BYTES and (more := stream.readinto(buffer[there:])):
+        there += more
+    return there
