@@ -148,7 +148,7 @@ impl Pipeline {
         for list in 0..LISTS as u8 {
             let limit = IDLE_SECONDS[list as usize] * 1_000_000_000;
             while let Some((at, session)) = self.table.oldest(list) {
-                if now_ns.saturating_sub(session.last_ns) <= limit {
+                if now_ns.saturating_sub(session.latest_ns) <= limit {
                     break;
                 }
                 self.close(at);
@@ -160,7 +160,7 @@ impl Pipeline {
         if self.table.open() < MAX_OPEN_SESSIONS {
             return;
         }
-        let oldest = (0..LISTS as u8).filter_map(|list| self.table.oldest(list)).min_by_key(|(_, s)| s.last_ns);
+        let oldest = (0..LISTS as u8).filter_map(|list| self.table.oldest(list)).min_by_key(|(_, s)| s.latest_ns);
         if let Some((at, _)) = oldest {
             self.summary.of_file("too-many-open-sessions", 1);
             self.close(at);

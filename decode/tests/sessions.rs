@@ -3,7 +3,7 @@
 mod common;
 
 use common::{ACK, CLIENT, Connection, FIN, PSH, Pcap, RST, SERVER, SYN, ethernet, ipv4, udp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n01234567890123456789";
 /// md5 of the body above.
@@ -207,4 +207,59 @@ fn a_session_that_says_too_much_keeps_its_identity_and_tells_that_values_were_le
     assert_eq!(summary.anomalies["values-left-out"], 1);
     assert!(documents[0]["id"].is_string());
     assert_eq!(documents[0]["protocol"], serde_json::json!(["tcp", "http"]));
+}
+
+#[test]
+fn a_capture_out_of_order_tells_the_times_of_the_packets_that_came_first_and_last() {
+    let mut pcap = Pcap::new(1);
+    let frame = ethernet(0x0800, &ipv4(CLIENT, SERVER, 17, 0, &udp(40_000, 9_999, b"hello")));
+    pcap.frame(500, &frame).frame(900, &frame).frame(464, &frame);
+    let document = &pcap.decode().0[0];
+    let start = 1_700_000_000_000_u64;
+    assert_eq!((&document["firstPacket"], &document["lastPacket"]), (&json!(start + 500), &json!(start + 464)));
+    assert_eq!(document["length"], 36);
+    assert_eq!(document["packetRange"], json!({"gte": start + 464, "lte": start + 500}));
+}
+
+#[test]
+fn stations_are_told_of_the_first_packets_only() {
+    let mut pcap = Pcap::new(1);
+    for at in 0..20_u8 {
+        let mut frame = ethernet(0x0800, &ipv4(CLIENT, SERVER, 17, 0, &udp(40_000, 9_999, b"hello")));
+        frame[11] = if at < 11 { 1 } else { 2 };
+        pcap.frame(u64::from(at), &frame);
+    }
+    let document = &pcap.decode().0[0];
+    assert_eq!(document["source"]["mac"], json!(["02:00:00:00:00:01"]));
+    assert_eq!(document["source"]["packets"], 20);
+}
+
+#[test]
+fn an_answer_that_comes_first_was_sent_by_the_server() {
+    let mut pcap = Pcap::new(1);
+    let answer = Connection::new(80).send(false, PSH | ACK, ANSWER);
+    pcap.frame(0, &answer);
+    let document = &pcap.decode().0[0];
+    assert_eq!(document["destination"]["port"], 80);
+    assert_eq!((&document["source"]["packets"], &document["destination"]["packets"]), (&json!(0), &json!(1)));
+    assert_eq!(document["http"]["statuscode"][0], 200);
+}
+
+#[test]
+fn the_data_of_a_lone_packet_are_read_but_not_counted() {
+    let mut connection = Connection::new(80);
+    let request = connection.send(true, PSH | ACK, b"GET /a HTTP/1.1\r\nHost: h.example\r\n\r\n");
+    let alone = Pcap::new(1).frame(0, &request).decode().0.remove(0);
+    assert_eq!(alone["http"]["host"][0], "h.example");
+    assert_eq!((&alone["client"]["bytes"], alone.get("srcPayload8")), (&json!(0), None));
+    let acknowledged = connection.send(false, ACK, b"");
+    let both = Pcap::new(1).frame(0, &request).frame(1, &acknowledged).decode().0.remove(0);
+    assert_eq!((&both["client"]["bytes"], both["srcPayload8"].as_str()), (&json!(36), Some("474554202f612048")));
+}
+
+#[test]
+fn icmp_is_counted_to_the_end_of_the_frame() {
+    let mut frame = ethernet(0x0800, &ipv4(CLIENT, SERVER, 1, 0, b"\x0a\0\0\0\0\0\0\0"));
+    frame.resize(60, 0);
+    assert_eq!(Pcap::new(1).frame(0, &frame).decode().0[0]["client"]["bytes"], 26);
 }

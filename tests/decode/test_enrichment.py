@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import dpkt
 import pytest
 from tests.collector.captures import dns_query, write_pcap
 from tests.decode.mmdb import write_mmdb
@@ -51,6 +52,20 @@ def test_each_table_fills_its_fields(tmp_path: Path, capture: Path) -> None:
     for name in ("srcRIR", "dstRIR", "srcOui", "srcOuiCnt", "dstOui", "dstOuiCnt"):
         rich.pop(name, None)
     assert rich == plain
+
+
+def test_client_of_dhcp_is_told_with_its_maker(tmp_path: Path) -> None:
+    client = bytes.fromhex("000b82010203")
+    message = dpkt.dhcp.DHCP(chaddr=client, opts=((dpkt.dhcp.DHCP_OPT_MSGTYPE, b"\x01"),), xid=7)
+    datagram = dpkt.udp.UDP(sport=68, dport=67, data=bytes(message).ljust(300, b"\0"))
+    datagram.ulen = len(datagram)
+    packet = dpkt.ip.IP(p=17, dst=b"\xff" * 4, data=datagram)
+    packet.len = len(packet)
+    frame = dpkt.ethernet.Ethernet(src=client, dst=b"\xff" * 6, data=packet)
+    write_pcap(tmp_path / "dhcp.pcap", [bytes(frame)])
+    (tmp_path / "manuf").write_text("00:0B:82\tHay\tHay Makers, Inc.\n")
+    (document,) = documents(tmp_path / "dhcp.pcap", hayrick_decode.Enrichment(oui=tmp_path / "manuf"))
+    assert document["dhcp"]["oui"] == ["Hay Makers, Inc."]
 
 
 def test_other_form_of_country_database_is_read(tmp_path: Path, capture: Path) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from hayrick_common.errors import CaptureError, MissingExtraError
+
+MAKERS = (Path("/usr/share/ieee-data/oui.csv"), Path("/usr/share/wireshark/manuf"))
+"""Where packages install tables of who makes network interfaces."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -21,6 +25,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("file", metavar="FILE", help="pcap or pcapng, plain, .gz or .zst")
     parser.add_argument("-t", "--tag", action="append", default=[], help="put a tag on each session")
     parser.add_argument("--node", default="case", help="the node named in the documents (default: %(default)s)")
+    parser.add_argument(
+        "--oui",
+        default=next((str(path) for path in MAKERS if path.is_file()), ""),
+        metavar="FILE",
+        help="makers by MAC address, IEEE's oui.csv or Wireshark's manuf; empty: none (default: what is installed)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -31,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise MissingExtraError("collector", "hayrick-decode") from error
     try:
-        decoding = hayrick_decode.decode(args.file, node=args.node, tags=tuple(args.tag))
+        tables = hayrick_decode.Enrichment(oui=args.oui) if args.oui else None
+        decoding = hayrick_decode.decode(args.file, node=args.node, tags=tuple(args.tag), enrichment=tables)
     except (OSError, ValueError) as error:
         raise CaptureError(f"{args.file}: {_reason(error)}") from error
     output = sys.stdout.buffer

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use maxminddb::{PathElement, Reader};
 
 use crate::field::Field;
+use crate::protocol::dhcp;
 use crate::session::fields::*;
 use crate::values::{Fields, Values};
 use makers::Makers;
@@ -109,12 +110,17 @@ impl Enrichment {
                 _ => Default::default(),
             };
             addresses.iter().for_each(|address| self.address(*address, end, fields));
-            if let (Some(makers), Some(Values::Texts(macs))) = (&self.makers, fields.get(end.mac)) {
-                let names: Vec<_> = macs.items.iter().filter_map(|mac| makers.of(mac)).collect();
-                names.into_iter().for_each(|name| fields.text(end.oui, name));
-            }
+            self.makers(end.mac, end.oui, fields);
         }
+        self.makers(&dhcp::MAC, &dhcp::OUI, fields);
         fields.sort();
+    }
+
+    fn makers(&self, addresses: &Field, told: &Field, fields: &mut Fields) {
+        if let (Some(makers), Some(Values::Texts(macs))) = (&self.makers, fields.get(addresses)) {
+            let names: Vec<_> = macs.items.iter().filter_map(|mac| makers.of(mac)).collect();
+            names.into_iter().for_each(|name| fields.text(told, name));
+        }
     }
 
     fn address(&self, address: IpAddr, end: &End, fields: &mut Fields) {

@@ -27,6 +27,7 @@ pub(super) fn v4<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Step<'a> {
     let Some(body) = data.get(header_length..total.min(data.len())) else {
         return packet.corrupt("ip-too-short");
     };
+    packet.trailer = data.len().saturating_sub(total) as u32;
     let flags = u16::from_be_bytes([header[6], header[7]]);
     let (offset, more) = (usize::from(flags & 0x1fff) * 8, flags & 0x2000 != 0);
     if offset != 0 || more {
@@ -52,10 +53,15 @@ pub(super) fn v6<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Step<'a> {
     let announced = usize::from(u16::from_be_bytes([header[4], header[5]]));
     // Zero is a jumbogram, or again the card's segmentation.
     let length = if announced == 0 { rest.len() } else { announced };
+    packet.trailer = rest.len().saturating_sub(length) as u32;
     extensions(header[6], &rest[..length.min(rest.len())], length, packet)
 }
 
+/// Bytes of extension headers; longer ones are there to hide something.
+const MAX_EXTENSIONS: usize = 2_000;
+
 fn extensions<'a>(mut next: u8, mut data: &'a [u8], mut length: usize, packet: &mut Packet<'a>) -> Step<'a> {
+    let mut passed = 0;
     for _ in 0..8 {
         packet.protocol = next;
         let size = match next {
@@ -78,6 +84,11 @@ fn extensions<'a>(mut next: u8, mut data: &'a [u8], mut length: usize, packet: &
         };
         (next, data) = (after, rest);
         length = length.saturating_sub(size);
+        passed += size;
+        if passed > MAX_EXTENSIONS {
+            packet.protocol = next;
+            return packet.corrupt("ip-headers-too-long");
+        }
     }
     packet.corrupt("ip-too-many-headers")
 }

@@ -158,11 +158,12 @@ pub(super) fn ethernet<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Step<'a> 
     let mut source = [0; 6];
     destination.copy_from_slice(&header[..6]);
     source.copy_from_slice(&header[6..12]);
-    if let Some(outside) = packet.macs.replace((destination, source)) {
-        packet.outer_macs.push(outside);
+    packet.outer_macs = packet.macs.replace((destination, source));
+    let kind = u16::from_be_bytes([header[12], header[13]]);
+    if packet.ethertype == 0 {
+        packet.ethertype = kind;
     }
-    packet.ethertype = u16::from_be_bytes([header[12], header[13]]);
-    Step::EtherType(packet.ethertype, rest)
+    Step::EtherType(kind, rest)
 }
 
 /// Linux "cooked" capture.
@@ -214,7 +215,7 @@ pub(super) fn ethertype<'a>(kind: u16, data: &'a [u8], packet: &mut Packet<'a>) 
         IPV6 => ip::v6(data, packet),
         DOT1Q | DOT1AD => vlan(kind == DOT1AD, data, packet),
         _ if OLD_QINQ.contains(&kind) => vlan(true, data, packet),
-        _ if kind < 1536 => llc(data, packet),
+        _ if kind < 1536 => llc(kind, data, packet),
         _ => match tunnel::ethertype(kind, data, packet) {
             Some(step) => step,
             None => {
@@ -233,13 +234,15 @@ fn vlan<'a>(dot1ad: bool, data: &'a [u8], packet: &mut Packet<'a>) -> Step<'a> {
         return packet.corrupt("vlan-too-short");
     };
     packet.vlans.push((tag & 0x0fff, dot1ad));
-    packet.ethertype = kind;
+    if packet.outer_macs.is_none() {
+        packet.ethertype = kind;
+    }
     Step::EtherType(kind, rest)
 }
 
 /// 802.2 inside 802.3: known by the destination's service access point; SNAP brings back an EtherType.
-fn llc<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Step<'a> {
-    let (Some(header), length) = (data.first_chunk::<3>(), usize::from(packet.ethertype)) else {
+fn llc<'a>(length: u16, data: &'a [u8], packet: &mut Packet<'a>) -> Step<'a> {
+    let (Some(header), length) = (data.first_chunk::<3>(), usize::from(length)) else {
         return packet.corrupt("llc-too-short");
     };
     if length > data.len() {

@@ -88,16 +88,18 @@ pub struct Packet<'a> {
     pub parts: SmallVec<[Part; 1]>,
     pub class: Class,
     pub macs: Option<(Mac, Mac)>,
-    pub outer_macs: SmallVec<[(Mac, Mac); 1]>,
+    /// Stations of the Ethernet header around the innermost one.
+    pub outer_macs: Option<(Mac, Mac)>,
     /// VLAN ids from the outside in, and whether each is 802.1ad.
     pub vlans: SmallVec<[(u16, bool); 2]>,
-    /// EtherType of the innermost Ethernet header; below 1536 it is 802.3's length.
+    /// EtherType of the outermost header, after its VLAN tags; below 1536 it is 802.3's length.
     pub ethertype: u16,
     /// Without IP: the EtherType that tells the payload, or 802.2's destination service access point (below 256).
     pub service: u16,
     /// Tunnel protocols passed through.
     pub tunnels: tunnel::Names,
-    pub outer: SmallVec<[Outer; 1]>,
+    /// Ends of the innermost tunnel: what carries that one is its business, as with the peer.
+    pub outer: Option<Outer>,
     pub vni: SmallVec<[u32; 1]>,
     /// Set with `source` and `destination` when there is an IP header.
     pub has_ip: bool,
@@ -113,6 +115,8 @@ pub struct Packet<'a> {
     pub payload: &'a [u8],
     /// Its length by the headers; more than `payload.len()` when the capture cut it.
     pub payload_length: u32,
+    /// Bytes of the frame behind the IP packet: padding, or a check sequence.
+    pub trailer: u32,
     /// What is wrong with the packet.
     pub anomaly: Option<&'static str>,
 }
@@ -125,12 +129,12 @@ impl<'a> Packet<'a> {
             parts: smallvec::smallvec![part],
             class: Class::CorruptEthernet,
             macs: None,
-            outer_macs: SmallVec::new(),
+            outer_macs: None,
             vlans: SmallVec::new(),
             ethertype: 0,
             service: 0,
             tunnels: SmallVec::new(),
-            outer: SmallVec::new(),
+            outer: None,
             vni: SmallVec::new(),
             has_ip: false,
             source: 0,
@@ -143,6 +147,7 @@ impl<'a> Packet<'a> {
             tcp: Tcp::default(),
             payload: raw.data,
             payload_length: raw.data.len() as u32,
+            trailer: 0,
             anomaly: None,
         }
     }
@@ -163,11 +168,10 @@ impl<'a> Packet<'a> {
         Packet {
             payload: datagram,
             payload_length: datagram.len() as u32,
+            trailer: 0,
             parts,
-            outer_macs: self.outer_macs.clone(),
             vlans: self.vlans.clone(),
             tunnels: self.tunnels.clone(),
-            outer: self.outer.clone(),
             vni: self.vni.clone(),
             ..*self
         }
@@ -184,9 +188,29 @@ impl<'a> Packet<'a> {
     /// The addresses found so far turn out to be those around the packet.
     fn leave_outer(&mut self) {
         if self.has_ip {
-            self.outer.push(Outer { source: self.source, destination: self.destination });
+            self.outer = Some(Outer { source: self.source, destination: self.destination });
             self.has_ip = false;
             (self.source_port, self.destination_port) = (0, 0);
+        }
+    }
+
+    /// What a tunnel carries without IP is a matter between the tunnel's ends.
+    fn settle(&mut self) {
+        if self.has_ip {
+            return;
+        }
+        let Some(outer) = self.outer.take() else { return };
+        (self.source, self.destination, self.has_ip) = (outer.source, outer.destination, true);
+        if self.class == Class::CorruptEthernet {
+            self.class = Class::CorruptIp;
+        }
+    }
+
+    /// The identifier of a virtual network; zero is none.
+    fn network(&mut self, id: [u8; 3]) {
+        match u32::from_be_bytes([0, id[0], id[1], id[2]]) {
+            0 => {}
+            id => self.vni.push(id),
         }
     }
 
@@ -218,6 +242,7 @@ pub fn dissect(raw: &RawPacket<'_>, fragments: &mut Fragments, sink: &mut dyn Fn
     let mut packet = Packet::new(raw);
     let first = link::first(raw.linktype, raw.data, &mut packet);
     let Some(fragment) = walk(first, &mut packet) else {
+        packet.settle();
         return sink(&packet);
     };
     let whole = fragments.add(&fragment, &packet);
@@ -230,6 +255,7 @@ pub fn dissect(raw: &RawPacket<'_>, fragments: &mut Fragments, sink: &mut dyn Fn
         whole.class = Class::Ip;
         whole.anomaly = Some("ip-nested-fragment");
     }
+    whole.settle();
     sink(&whole);
 }
 

@@ -28,7 +28,11 @@ pub(super) fn payload<'a>(protocol: u8, data: &'a [u8], length: u32, packet: &mu
         GRE => return tunnel::gre(data, packet),
         IPV4 | IPV6 => return tunnel::ip(data, packet),
         AH => return authentication(data, length, packet),
-        ICMP | ICMPV6 => Class::Icmp,
+        ICMP | ICMPV6 => {
+            // Without a length of its own, its messages end with the frame, as the peer counts them.
+            packet.payload_length += packet.trailer;
+            Class::Icmp
+        }
         ESP => return esp(data, length, packet),
         _ => Class::Ip,
     };
@@ -62,9 +66,13 @@ fn udp<'a>(data: &'a [u8], length: u32, packet: &mut Packet<'a>) -> Step<'a> {
     let Some(header) = data.first_chunk::<8>() else {
         return packet.corrupt("udp-too-short");
     };
+    let length = match u32::from(u16::from_be_bytes([header[4], header[5]])) {
+        // A jumbogram's length is in the IP header's options.
+        0 if length > u32::from(u16::MAX) => length,
+        0..8 => return packet.corrupt("udp-bad-header"),
+        announced => announced.min(length),
+    };
     ports(&[header[0], header[1], header[2], header[3]], packet);
-    let announced = u32::from(u16::from_be_bytes([header[4], header[5]]));
-    let length = if announced >= 8 { announced.min(length) } else { length };
     let data = &data[..data.len().min(length as usize)];
     let step = finish(Class::Udp, data, 8, length, packet);
     tunnel::udp(packet.payload, packet).unwrap_or(step)
@@ -72,9 +80,14 @@ fn udp<'a>(data: &'a [u8], length: u32, packet: &mut Packet<'a>) -> Step<'a> {
 
 /// The authentication header: next header, length in units of 4 less 2.
 fn authentication<'a>(data: &'a [u8], length: u32, packet: &mut Packet<'a>) -> Step<'a> {
-    let Some(header) = data.first_chunk::<2>() else {
+    let Some(header) = data.first_chunk::<8>() else {
         return packet.corrupt("ah-too-short");
     };
+    // An index of zero is never sent: this is something else.
+    if header[4..] == [0; 4] {
+        packet.class = Class::Ip;
+        return Step::Done;
+    }
     let size = usize::from(header[1]) * 4 + 8;
     match data.get(size..) {
         Some(rest) if header[0] == ESP => esp(rest, length, packet),

@@ -173,11 +173,11 @@ fn next_protocol(next: u8, rest: &[u8]) -> Option<Step<'_>> {
 }
 
 fn cisco_metadata<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Step<'a> {
-    // Version, length in units of 4, options, then the EtherType that was pushed aside.
-    let size = data.get(1).map_or(0, |units| usize::from(*units) * 4 + 2);
+    // Version, length in units of 4, options (one at least), then the EtherType that was pushed aside.
+    let size = data.get(1).map_or(0, |units| usize::from(*units).max(1) * 4 + 2);
     match be16(data, size).zip(data.get(size + 2..)) {
-        Some((kind, rest)) if size > 2 => Step::EtherType(kind, rest),
-        _ => packet.corrupt("cisco-metadata-too-short"),
+        Some((kind, rest)) => Step::EtherType(kind, rest),
+        None => packet.corrupt("cisco-metadata-too-short"),
     }
 }
 
@@ -188,7 +188,7 @@ fn vxlan<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Option<Step<'a>> {
         return None;
     }
     packet.enter_tunnel("vxlan");
-    packet.vni.push(u32::from_be_bytes([0, head[4], head[5], head[6]]));
+    packet.network([head[4], head[5], head[6]]);
     Some(Step::Ethernet(rest))
 }
 
@@ -197,11 +197,11 @@ fn vxlan_gpe<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Option<Step<'a>> {
     if head[0] & 0x08 == 0 || head[0] & 0x30 != 0 {
         return None;
     }
-    // Without the P flag it is plain VXLAN.
-    let next = if head[0] & 0x04 != 0 { head[3] } else { 3 };
+    // Without the P flag it is plain VXLAN, whose reserved bytes are zero; some senders forget the flag.
+    let next = if head[0] & 0x04 != 0 || head[3] != 0 { head[3] } else { 3 };
     let step = next_protocol(next, rest)?;
     packet.enter_tunnel("vxlan-gpe");
-    packet.vni.push(u32::from_be_bytes([0, head[4], head[5], head[6]]));
+    packet.network([head[4], head[5], head[6]]);
     Some(step)
 }
 
@@ -213,7 +213,7 @@ fn geneve<'a>(data: &'a [u8], packet: &mut Packet<'a>) -> Option<Step<'a>> {
         return None;
     }
     packet.enter_tunnel("geneve");
-    packet.vni.push(u32::from_be_bytes([0, head[4], head[5], head[6]]));
+    packet.network([head[4], head[5], head[6]]);
     Some(Step::EtherType(kind, rest))
 }
 

@@ -114,7 +114,7 @@ impl Writer<'_> {
             (fields.get(&FIRST_PACKET), fields.get(&LAST_PACKET))
         {
             self.key("packetRange", "");
-            let _ = write!(self.out, "{{\"gte\":{},\"lte\":{}}}", first[0], last[0]);
+            let _ = write!(self.out, "{{\"gte\":{},\"lte\":{}}}", first[0].min(last[0]), first[0].max(last[0]));
         }
     }
 

@@ -13,6 +13,7 @@ crate::declare_fields! {
     HOST = Field::set("dhcp.host", "dhcp.host", LowerTerm, "Names clients give themselves");
     ID = Field::set("dhcp.id", "dhcp.id", LowerTerm, "Transaction ids, in hex");
     MAC = Field::set("dhcp.mac", "dhcp.mac", LowerTerm, "MAC addresses of clients");
+    OUI = Field::set("dhcp.oui", "dhcp.oui", Term, "Makers of clients' interfaces, when a table of makers is given");
     REQUEST_IP = Field::set("dhcp.requestIp", "dhcp.requestIp", Ip, "Addresses clients ask for");
     TYPE = Field::set("dhcp.type", "dhcp.type", UpperTerm, "Message types");
 }

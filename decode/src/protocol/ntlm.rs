@@ -22,6 +22,8 @@ pub struct Logon {
     pub domain: String,
     pub user: String,
     pub host: String,
+    /// Whether each of these lay inside the message.
+    pub whole: bool,
 }
 
 /// Reads the NTLM message in `data`, if there is one (bare or inside SPNEGO).
@@ -57,8 +59,10 @@ fn message(flow: &mut Flow<'_>, data: &[u8]) -> Option<Logon> {
 
 fn authenticate(flow: &mut Flow<'_>, data: &[u8]) -> Logon {
     let flags = u32_at(data, 60).unwrap_or(UNICODE);
-    let read = |at| buffer(data, at).map(|value| text(value, flags & UNICODE != 0)).unwrap_or_default();
-    let logon = Logon { domain: read(28), user: read(36), host: read(44) };
+    let names = [28, 36, 44].map(|at| buffer(data, at).map(|value| text(value, flags & UNICODE != 0)));
+    let whole = names.iter().all(Option::is_some);
+    let [domain, user, host] = names.map(Option::unwrap_or_default);
+    let logon = Logon { domain, user, host, whole };
     flow.fields.text(&DOMAIN, &logon.domain);
     flow.fields.text(&HOST, &logon.host);
     flow.user(logon.user.as_bytes());

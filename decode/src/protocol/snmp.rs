@@ -80,10 +80,8 @@ impl Parser for Snmp {
             return Status::More;
         };
         flow.fields.int(&VERSION, version);
-        let told = if version == 3 { secure(flow, rest) } else { plain(flow, rest) };
-        if told.is_none() {
-            flow.anomaly("snmp-message-malformed");
-        }
+        // Agents that write their lists wrongly are many: what can be read is told, the rest is left.
+        let _ = if version == 3 { secure(flow, rest) } else { plain(flow, rest) };
         Status::More
     }
 }

@@ -34,6 +34,14 @@ pub struct Side {
     classified: bool,
 }
 
+impl Side {
+    /// Leaves its data out of what is told.
+    fn forget_data(&mut self) {
+        self.data_bytes = 0;
+        self.payload8.clear();
+    }
+}
+
 /// An open session.
 pub struct Session {
     pub key: Key,
@@ -50,8 +58,11 @@ pub struct Session {
     /// Type and code of the first message, for the community ID.
     pub icmp: (u8, u8),
     pub vni: SmallVec<[u32; 1]>,
+    /// Times of the packets that came first and last; in a capture out of order the first may be the later one.
     pub first_ns: u64,
     pub last_ns: u64,
+    /// The latest time of all, from which idleness counts.
+    pub latest_ns: u64,
     /// When this segment began; a TCP session is split `TCP_SPLIT` later.
     segment_ns: u64,
     pub segment: u32,
@@ -70,6 +81,14 @@ pub struct Session {
     pub root: Option<String>,
 }
 
+/// Packets of each end, of each segment, whose stations, tags, tunnels, TTLs and classes are told; the peer looks at as many.
+const SAMPLED: u64 = 11;
+
+/// Whether the first packet seen of a connection goes from the server to the client.
+fn is_answer(packet: &Packet<'_>) -> bool {
+    packet.tcp.flags & 0x12 == 0x12 || (packet.tcp.flags & 0x02 == 0 && packet.payload.starts_with(b"HTTP/1."))
+}
+
 fn add<const N: usize, T: PartialEq + Copy>(set: &mut SmallVec<[T; N]>, value: T)
 where
     [T; N]: smallvec::Array<Item = T>,
@@ -81,9 +100,9 @@ where
 }
 
 impl Session {
-    /// A session opened by `packet`; a SYN-ACK that comes first was sent by the destination.
+    /// A session opened by `packet`; what answers was sent by the destination.
     pub fn new(key: Key, packet: &Packet<'_>) -> Session {
-        let reversed = packet.class == Class::Tcp && packet.tcp.flags & 0x12 == 0x12;
+        let reversed = packet.class == Class::Tcp && is_answer(packet);
         let mut ends = [(packet.source, packet.source_port), (packet.destination, packet.destination_port)];
         if reversed {
             ends.swap(0, 1);
@@ -104,6 +123,7 @@ impl Session {
             vni: SmallVec::new(),
             first_ns: packet.time_ns,
             last_ns: packet.time_ns,
+            latest_ns: packet.time_ns,
             segment_ns: packet.time_ns,
             segment: 1,
             first_position: packet.parts[0].position,
@@ -125,7 +145,11 @@ impl Session {
     }
 
     fn direction(&self, packet: &Packet<'_>) -> Direction {
-        let one_way = !self.has_ip || (self.class == Class::Ip && is_group_management(self.protocol));
+        let one_way = match self.class {
+            Class::Ip => is_group_management(self.protocol),
+            Class::Ethernet | Class::UnknownEthernet | Class::CorruptEthernet => true,
+            _ => !self.has_ip,
+        };
         if one_way || (packet.source == self.source && packet.source_port == self.source_port) {
             Direction::Client
         } else {
@@ -136,8 +160,8 @@ impl Session {
     /// Counts a packet and lets the parsers see its data.
     pub fn packet(&mut self, packet: &Packet<'_>) {
         let direction = self.direction(packet);
-        self.last_ns = self.last_ns.max(packet.time_ns);
-        self.first_ns = self.first_ns.min(packet.time_ns);
+        self.last_ns = packet.time_ns;
+        self.latest_ns = self.latest_ns.max(packet.time_ns);
         self.count(packet, direction);
         for name in packet.tunnels.iter().copied().chain(base_protocol(packet)) {
             if !self.protocols.contains(&name) {
@@ -166,6 +190,9 @@ impl Session {
         let side = &mut self.sides[here];
         side.packets += packet.parts.len() as u64;
         side.bytes += packet.wire_length();
+        if side.packets > SAMPLED {
+            return;
+        }
         if packet.has_ip {
             add(&mut side.ttl, packet.ttl);
             if packet.dscp != 0 {
@@ -178,11 +205,11 @@ impl Session {
         }
         // Tunnels' ends are told as they stand in the packets, whichever way those went; their stations the other way
         // round, as the peer tells them, since searches carry over.
-        for &(destination, source) in &packet.outer_macs {
+        if let Some((destination, source)) = packet.outer_macs {
             add(&mut self.sides[0].outer_macs, destination);
             add(&mut self.sides[1].outer_macs, source);
         }
-        for outer in &packet.outer {
+        if let Some(outer) = packet.outer {
             add(&mut self.sides[0].outer_ips, outer.source);
             add(&mut self.sides[1].outer_ips, outer.destination);
         }
@@ -271,9 +298,18 @@ impl Session {
             destination: self.has_ip.then(|| ip_addr(self.destination)),
             source_port: self.source_port,
             destination_port: self.destination_port,
-            now_ns: self.last_ns,
+            now_ns: self.latest_ns,
             first_ns: self.first_ns,
         }
+    }
+
+    /// Whether only one packet of a connection was seen, and not its beginning: neither end vouches for what it says, so
+    /// that its data are read but not counted.
+    pub fn is_lone(&self) -> bool {
+        let packets = self.sides[0].packets + self.sides[1].packets;
+        self.segment == 1
+            && packets == 1
+            && self.tcp.as_ref().is_some_and(|tcp| tcp.counts.syn + tcp.counts.syn_ack == 0)
     }
 
     /// Whether the session is over and only waits for stragglers.
@@ -283,7 +319,7 @@ impl Session {
 
     /// Whether the time has come to write a segment of a long session.
     pub fn old(&self) -> bool {
-        self.tcp.is_some() && self.last_ns.saturating_sub(self.segment_ns) >= TCP_SPLIT * 1_000_000_000
+        self.tcp.is_some() && self.latest_ns.saturating_sub(self.segment_ns) >= TCP_SPLIT * 1_000_000_000
     }
 
     /// Names what no signature knew.
@@ -329,7 +365,7 @@ impl Session {
     /// Starts the next segment of the same session: counters begin anew, what names the session stays.
     pub fn next_segment(&mut self) {
         self.segment += 1;
-        self.segment_ns = self.last_ns;
+        self.segment_ns = self.latest_ns;
         self.positions.clear();
         self.lengths.clear();
         for side in &mut self.sides {

@@ -63,6 +63,9 @@ impl Record {
         }
         fields.text(&ID, &id);
         origin.write(&mut fields);
+        if session.is_lone() {
+            session.sides.iter_mut().for_each(Side::forget_data);
+        }
         write_ends(&mut fields, session);
         write_counts(&mut fields, session);
         write_side(&mut fields, &session.sides[0], &SOURCE);
@@ -153,7 +156,7 @@ fn write_counts(fields: &mut Fields, session: &Session) {
     let (first, last) = ((session.first_ns / 1_000_000) as i64, (session.last_ns / 1_000_000) as i64);
     fields.int(&FIRST_PACKET, first);
     fields.int(&LAST_PACKET, last);
-    fields.int(&LENGTH, last - first);
+    fields.int(&LENGTH, (last - first).abs());
     fields.int(&SEGMENTS, i64::from(session.segment));
     fields.int(&PACKETS, (client.packets + server.packets) as i64);
     fields.int(&BYTES, (client.bytes + server.bytes) as i64);

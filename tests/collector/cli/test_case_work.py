@@ -192,6 +192,11 @@ def test_decode_prints_documents_and_tells_anomalies_apart(hayrick: Hayrick, tmp
     documents = [json.loads(line) for line in done.stdout.splitlines()]
     assert [document.get("source", {}).get("ip") for document in documents].count("10.1.0.5") == 3
     assert all(line.startswith("hayrick: ") for line in done.stderr.splitlines())
+    (tmp_path / "manuf").write_text("02:00:00\tHay\tHay Makers, Inc.\n")
+    named = [json.loads(line) for line in hayrick("decode", "--oui", tmp_path / "manuf", path).stdout.splitlines()]
+    assert any(document.get("srcOui") == ["Hay Makers, Inc."] for document in named)
+    plain = [json.loads(line) for line in hayrick("decode", "--oui", "", path).stdout.splitlines()]
+    assert not any("srcOui" in document for document in plain)
     (tmp_path / "no.pcap").write_text("nothing")
     assert "no.pcap: " in hayrick("decode", tmp_path / "no.pcap", code=74).stderr
     assert "No such file" in hayrick("decode", tmp_path / "none.pcap", code=74).stderr

@@ -10,12 +10,13 @@ use super::name::Name;
 use super::numbers;
 use crate::protocol::reader::{Reader, chunks, hex};
 
-/// `RRSIG type-covered algorithm labels ttl expiration inception key-tag signer`; the signature itself is left out.
+/// `RRSIG type-covered algorithm labels ttl expiration inception key-tag signer`; the signature itself is left out, and as
+/// with the peer so is what the root signs.
 pub fn rrsig(reader: &mut Reader<'_>) -> Option<String> {
     let covered = numbers::kind(reader.u16()?);
     let [algorithm, labels] = reader.array()?;
     let (ttl, expiration, inception, tag) = (reader.u32()?, reader.u32()?, reader.u32()?, reader.u16()?);
-    let signer = Name::read(reader).ok()?;
+    let signer = Name::read(reader).ok().filter(|name| !name.is_root())?;
     let signer = signer.text();
     Some(format!("RRSIG {covered} {algorithm} {labels} {ttl} {expiration} {inception} {tag} {signer}"))
 }

@@ -117,6 +117,10 @@ impl Side {
                 self.state = State::Headers;
                 Step::Started
             }
+            None if has_spaced_target(line) => {
+                self.give_up(flow);
+                Step::Going
+            }
             None => self.die(flow, "http-start-malformed"),
         }
     }
@@ -237,6 +241,12 @@ fn method(word: &[u8]) -> Option<&'static str> {
         return Some("PRI");
     }
     super::known_method(word)
+}
+
+/// Whether all is well but that the target has spaces, which careless clients send.
+fn has_spaced_target(line: &[u8]) -> bool {
+    let mut words = line.split(|&b| b == b' ');
+    words.next().and_then(method).is_some() && words.next_back().and_then(version).is_some()
 }
 
 /// The version in `HTTP/1.1`.

@@ -65,14 +65,14 @@ impl Parser for Smb {
     }
 }
 
-/// The security blob of a session setup. SPNEGO's tell the session's user too; bare NTLM only its own fields. As the
-/// peer has it, SPNEGO's first message, which only offers, is not read.
+/// The security blob of a session setup. SPNEGO's tell the session's user too, unless it is damaged; bare NTLM only its own
+/// fields. As the peer has it, SPNEGO's first message, which only offers, is not read.
 fn security(flow: &mut Flow<'_>, blob: &[u8]) {
     if blob.first() == Some(&0x60) {
         return;
     }
     let bare = blob.starts_with(b"NTLMSSP\0");
-    if let (Some(logon), false) = (ntlm::find(flow, blob), bare) {
+    if let (Some(logon), false) = (ntlm::find(flow, blob).filter(|logon| logon.whole), bare) {
         flow.fields.text(&DOMAIN, &logon.domain);
         flow.fields.text(&USER, &logon.user);
         flow.fields.text(&HOST, &logon.host);
