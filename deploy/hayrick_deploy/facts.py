@@ -35,7 +35,7 @@ done
 say tcpdump "$(command -v tcpdump)"
 say setpriv "$(command -v setpriv)"
 manager=none
-[ -d /run/openrc ] && manager=openrc
+[ -e /run/openrc/softlevel ] && manager=openrc # the folder alone is there as soon as OpenRC is installed
 [ -d /run/systemd/system ] && manager=systemd
 say manager $manager
 id hayrick >/dev/null 2>&1 && say user hayrick

@@ -107,7 +107,8 @@ def warnings(facts: Facts) -> Iterator[str]:
     if abs(facts.clock_skew_seconds) >= SKEW_WORTH_TELLING_SECONDS:
         yield f"its clock is {facts.clock_skew_seconds:+.0f} s off"
     if facts.manager == "none":
-        yield "has neither systemd nor OpenRC: the sensor is kept running, but not started again when the host boots"
+        unkept = "has neither systemd nor OpenRC: the sensor is kept running, but not started when the host boots"
+        yield f"{unkept}; let what runs then do `{ROOT}/supervise start`"
 
 
 def plan(wanted: Wanted, facts: Facts, allowed: str) -> Plan:

@@ -47,6 +47,7 @@ OOMScoreAdjust=-500
 WantedBy=multi-user.target
 """
 
+# It only uses the network: capturing goes on when that is stopped, and there may be no service of the name.
 OPENRC = """\
 #!/sbin/openrc-run
 # Written by `hayrick fleet up`.
@@ -59,7 +60,7 @@ respawn_max=0
 retry="TERM/60/KILL/5"
 
 depend() {
-    need net
+    use net
 }
 """
 

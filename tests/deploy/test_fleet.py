@@ -2,90 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import dpkt
 import pytest
-from tests.collector.landing.sshd import keygen
-from tests.deploy.hosts import GATEWAY, NETWORK, Host, bridge, talk
-from tests.system.collector_process import MAIN, Running, collector, wait_until
+from tests.deploy import fleets
+from tests.deploy.fleets import Fleet
+from tests.deploy.hosts import NETWORK, talk
+from tests.system.collector_process import wait_until
 
-HAYRICK = [sys.executable, "-c", MAIN]
-INVENTORY = """
-collector: {{address: "{landing}", data: {data}}}
-ssh: {{key_file: {key}, known_hosts: {known}, connect_seconds: 5}}
-rollout: {{gate_seconds: 20}}
-sensor:
-  heartbeat_seconds: 1
-  keep_free_megabytes: 0
-  streams: [{{name: wan, interface: eth0, filter: udp port 9, rotate_seconds: 1, quiet_seconds: 1}}]
-groups:
-  good: {{hosts: [s1, s2]}}
-hosts:
-{hosts}
-"""
 ILL = {"badkey": "", "full": "mount -t tmpfs -o size=1m tmpfs {root}/opt", "bare": "rm {root}/usr/bin/tcpdump"}
-
-
-@dataclass
-class Fleet:
-    """Hosts, a collector and an inventory of them."""
-
-    folder: Path
-    hosts: dict[str, Host]
-    running: Running
-    wheelhouse: Path
-
-    def __call__(self, *words: str, wheelhouse: Path | None = None) -> subprocess.CompletedProcess[str]:
-        where = ["-i", str(self.folder / "fleet.yaml"), "--wheelhouse", str(wheelhouse or self.wheelhouse)]
-        command = [*HAYRICK, "fleet", words[0], *where, *words[1:]]
-        return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
-
-    def found(self, address: str) -> Counter[str]:
-        """How often each numbered packet to a host is given back by export."""
-        out = self.folder / "out.pcap"
-        wanted = f"ip.dst == {address} && port.dst == 9"
-        command = [*HAYRICK, "export", wanted, "--server", self.running.url, "-o", str(out)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode:
-            return Counter()
-        with out.open("rb") as stream:
-            return Counter(
-                bytes(dpkt.ethernet.Ethernet(data).ip.udp.data).decode() for _, data in dpkt.pcap.Reader(stream)
-            )
 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Iterator[Fleet]:
-    folder = tmp_path_factory.mktemp("fleet")
-    with contextlib.ExitStack() as stack:
-        wire = stack.enter_context(bridge())
-        words = ("--landing", f"tcp://{GATEWAY}:*")
-        running = stack.enter_context(collector(folder / "data", folder / "collector.log", *words))
-        key = keygen(folder / "client")
-        hosts = {}
-        for number, name in enumerate(["s1", "s2", *ILL], 11):
-            public = "" if name == "badkey" else key.with_suffix(".pub").read_text()
-            hosts[name] = Host(folder / name, name, number, wire, public, ILL.get(name, ""))
-            stack.callback(hosts[name].close)
-        (folder / "known").write_text("".join(each.known() for each in hosts.values()))
-        lines = [f"  {each.name}: {{ssh: {{address: {each.address}}}}}" for each in hosts.values()]
-        lines.append(f"  away: {{ssh: {{address: {NETWORK}.99}}}}")
-        text = INVENTORY.format(
-            landing=running.landing, data=folder / "data", key=key, known=folder / "known", hosts="\n".join(lines)
-        )
-        (folder / "fleet.yaml").write_text(text)
-        yield Fleet(folder, hosts, running, wheelhouse)
+    away = f"  away: {{ssh: {{address: {NETWORK}.99}}}}"
+    with fleets.fleet(tmp_path_factory.mktemp("fleet"), wheelhouse, {"s1": "", "s2": ""}, ILL, away) as made:
+        yield made
 
 
 def changed(wheelhouse: Path, folder: Path, edit: dict[str, tuple[str, str]]) -> Path:
@@ -101,11 +38,7 @@ def changed(wheelhouse: Path, folder: Path, edit: dict[str, tuple[str, str]]) ->
     return folder
 
 
-def release(fleet: Fleet, name: str) -> str:
-    return fleet.hosts[name].run("basename $(readlink /opt/hayrick/current)").strip()
-
-
-@pytest.mark.timeout(400)  # six hosts are installed, upgraded and rolled back
+@pytest.mark.timeout(600)  # six hosts are installed, upgraded and rolled back
 def test_a_fleet_lives_from_bare_hosts_to_bare_hosts(fleet: Fleet, tmp_path: Path) -> None:
     good = [fleet.hosts["s1"], fleet.hosts["s2"]]
     planned = fleet("plan")
@@ -166,14 +99,14 @@ def _arrived(fleet: Fleet, address: str, packet: str) -> bool:
 
 def _bad_releases_change_nothing(fleet: Fleet, tmp_path: Path) -> None:
     """One that does not start is not even switched to; one that starts and does not work is rolled back."""
-    was = release(fleet, "s1")
+    was = fleet.release("s1")
     broken = changed(
         fleet.wheelhouse, tmp_path / "broken", {"hayrick_sensor/agent.py": ("import asyncio", "import nothing")}
     )
     done = fleet("upgrade", "good", wheelhouse=broken)
     assert done.returncode == 1
     assert "does not start: ModuleNotFoundError" in done.stdout
-    assert release(fleet, "s1") == was
+    assert fleet.release("s1") == was
 
     idle = changed(
         fleet.wheelhouse, tmp_path / "idle", {"hayrick_sensor/cli.py": ("asyncio.run(_run(Agent, settings))", "1 / 0")}
@@ -182,5 +115,5 @@ def _bad_releases_change_nothing(fleet: Fleet, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"rolled back to {was}" in done.stdout
     assert "the roll-out ends here" in done.stdout
-    assert [release(fleet, name) for name in ("s1", "s2")] == [was, was]
+    assert [fleet.release(name) for name in ("s1", "s2")] == [was, was]
     wait_until(lambda: "online" in fleet("status", "s1").stdout, "the old release to be back", 30)

@@ -20,6 +20,6 @@ def test_openrc_s_script_is_plain_shell_and_names_what_the_release_brings(tmp_pa
     path, text = unit("openrc", "/var/lib/hayrick/sensor")
     assert (path, text.splitlines()[0]) == ("/etc/init.d/hayrick-sensor", "#!/sbin/openrc-run")
     (tmp_path / "script").write_text(text)
-    asked = 'need() { echo "needs $*"; }; . ./script; depend; echo "$supervisor $command $command_args $retry"'
+    asked = 'use() { echo "uses $*"; }; . ./script; depend; echo "$supervisor $command $command_args $retry"'
     done = subprocess.run(["/bin/sh", "-euc", asked], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["needs net", "supervise-daemon /opt/hayrick/supervise run TERM/60/KILL/5"]
+    assert done.stdout.splitlines() == ["uses net", "supervise-daemon /opt/hayrick/supervise run TERM/60/KILL/5"]

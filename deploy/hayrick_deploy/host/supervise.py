@@ -25,8 +25,9 @@ SELF = "/opt/hayrick/supervise"
 SENSOR = "/opt/hayrick/current/bin/hayrick"
 SETTINGS = "/etc/hayrick/sensor.toml"
 CAPABILITIES = "-all,+net_raw"
+# A killed supervisor's sensor goes with it (its tcpdump stays for the next), else nothing would stop it any more.
 COMMAND = [
-    "setpriv", "--reuid", "hayrick", "--regid", "hayrick", "--init-groups", "--no-new-privs",
+    "setpriv", "--pdeathsig", "KILL", "--reuid", "hayrick", "--regid", "hayrick", "--init-groups", "--no-new-privs",
     "--inh-caps", CAPABILITIES, "--ambient-caps", CAPABILITIES, "--bounding-set", CAPABILITIES,
     SENSOR, "sensor", "run", "--config", SETTINGS,
 ]  # fmt: skip
