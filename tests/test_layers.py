@@ -101,7 +101,7 @@ def test_only_the_store_knows_a_store_s_dialect() -> None:
         for path in sorted(collector.rglob("*.py"))
         if "store" not in path.relative_to(collector).parts
         for name in imported(path)
-        if name in {"duckdb", "elasticsearch", "elastic_transport"}
+        if name in {"duckdb", "elasticsearch", "elastic_transport", "opensearchpy"}
     ]
     assert leaks == []
 

@@ -129,9 +129,11 @@ class EnrichmentConfig:
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
-    """`[store]`: the embedded store, or a shared Elasticsearch cluster."""
+    """`[store]`: the embedded store, or a shared Elasticsearch or OpenSearch cluster."""
 
-    kind: Literal["duckdb", "elasticsearch"] = setting("duckdb", about="embedded on this machine, or a cluster")
+    kind: Literal["duckdb", "elasticsearch", "opensearch"] = setting(
+        "duckdb", about="embedded on this machine, or a cluster"
+    )
     query_seconds: int = setting(60, minimum=1, maximum=3600, about="a query that takes longer is given up")
     query_megabytes: int = setting(
         1000, minimum=64, about="memory of the embedded store's queries together; past it they use the disk"
@@ -154,8 +156,8 @@ class StoreConfig:
     ca_file: str = setting("", about="PEM file of the authority that signed the cluster's certificates")
 
     def __post_init__(self) -> None:
-        if (self.kind == "elasticsearch") != bool(self.urls):
-            raise ValueError("urls and kind = 'elasticsearch' go together")
+        if self.shared != bool(self.urls):
+            raise ValueError("urls and kind = 'elasticsearch' (or 'opensearch') go together")
         for url in self.urls:
             if not re.fullmatch(r"https?://([^/\s:@\[\]]+|\[[0-9A-Fa-f:]+\]):\d{1,5}(/\S*)?", url):
                 raise ValueError(f"urls: {url!r} is not an address with its port, such as https://es1.example:9200")
@@ -163,6 +165,11 @@ class StoreConfig:
             raise ValueError("user: an API key (api_key_file) is used instead; leave out one of them")
         if bool(self.user) != bool(self.password_file):
             raise ValueError("user and password_file go together")
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is a cluster."""
+        return self.kind != "duckdb"
 
 
 @dataclass(frozen=True, slots=True)

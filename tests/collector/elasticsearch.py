@@ -5,12 +5,15 @@ HAYRICK_TEST_ELASTICSEARCH names. Each test has a prefix of its own on it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import json
 import os
 import random
 import signal
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,7 +90,15 @@ def free_port() -> int:
 
 def cluster_of(folder: Path, address: str) -> Cluster:
     """The prefix of the test that has this folder."""
-    return Cluster((address,), prefix=f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}_", replicas=0)
+    prefix = f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}_"
+    return Cluster((address,), kind=kind_of(address), prefix=prefix, replicas=0)
+
+
+@functools.cache
+def kind_of(address: str) -> str:
+    """What answers there: elasticsearch or opensearch."""
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        return str(json.load(answer)["version"].get("distribution", "elasticsearch"))
 
 
 def wipe(cluster: Cluster) -> None:

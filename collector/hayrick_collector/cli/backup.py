@@ -46,9 +46,7 @@ def write(args: argparse.Namespace) -> int:
     manifest = backup.write(config, args.file, settings=settings, with_store=args.store)
     print(f"{args.file}: {len(manifest['files'])} files, {args.file.stat().st_size:,} bytes")
     if not args.store:
-        place = (
-            "the cluster" if config.store.kind == "elasticsearch" else "the embedded store (--store takes them along)"
-        )
+        place = "the cluster" if config.store.shared else "the embedded store (--store takes them along)"
         print(f"not in it: packets (archive/), sessions in {place}")
     for each in backup.outside(config):
         print(f"not in it: {each}")

@@ -77,7 +77,7 @@ async def _migrate(args: argparse.Namespace, config: CollectorConfig) -> int:
     from hayrick_collector.store import open_store
     from hayrick_collector.store.migrate import move
 
-    if config.store.kind != "elasticsearch":
+    if not config.store.shared:
         raise UsageError("the settings name no cluster to move to: set store.kind = 'elasticsearch' and store.urls")
     if not config.folder.store.is_dir():
         raise UsageError(f"{config.folder.store} is not there: nothing to move")
@@ -103,7 +103,7 @@ async def _reindex(args: argparse.Namespace, config: CollectorConfig) -> int:
 
 
 def _where(config: CollectorConfig) -> str:
-    return ", ".join(config.store.urls) if config.store.kind == "elasticsearch" else str(config.folder.store)
+    return ", ".join(config.store.urls) if config.store.shared else str(config.folder.store)
 
 
 def _said(value: object) -> str:

@@ -40,7 +40,7 @@ def open_store(where: CollectorConfig | Path, catalogue: Catalogue | None = None
         catalogue = Catalogue.from_dicts(hayrick_decode.fields())
     if isinstance(where, Path):
         return _embedded(where, catalogue)
-    if where.store.kind == "elasticsearch":
+    if where.store.shared:
         return _shared(where.store, catalogue)
     return _embedded(where.folder.store, catalogue, where.store.query_megabytes)
 

@@ -70,7 +70,7 @@ def test_the_chunk_that_was_put_off_last_is_not_the_next_one_tried(tmp_path: Pat
 def shared(server: Server, tmp_path: Path) -> Iterator[Cluster]:
     cluster = cluster_of(tmp_path, server.url)
     (tmp_path / "shared.toml").write_text(
-        f"[store]\nkind = 'elasticsearch'\nurls = ['{server.url}']\nprefix = '{cluster.prefix}'\nreplicas = 0\n"
+        f"[store]\nkind = '{cluster.kind}'\nurls = ['{server.url}']\nprefix = '{cluster.prefix}'\nreplicas = 0\n"
         f"patience_seconds = {PATIENCE_S}\n"
     )
     yield cluster

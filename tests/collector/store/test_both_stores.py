@@ -8,7 +8,7 @@ import json
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.collector.captures import START, dns_query, http_exchange, write_pcap
@@ -117,7 +117,7 @@ async def _worked(store: StoreConfig, data: Path, captures: list[Path]) -> dict[
 def test_a_case_from_intake_to_retention_ends_the_same_on_both_stores(
     cluster: Cluster, captures: list[Path], tmp_path: Path
 ) -> None:
-    shared = StoreConfig(kind="elasticsearch", urls=cluster.urls, prefix=cluster.prefix, replicas=0)
+    shared = StoreConfig(kind=cast(Any, cluster.kind), urls=cluster.urls, prefix=cluster.prefix, replicas=0)
     embedded = asyncio.run(_worked(StoreConfig(), tmp_path / "embedded", captures))
     elsewhere = asyncio.run(_worked(shared, tmp_path / "shared", captures))
     assert embedded == elsewhere

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.collector.captures import http_exchange, mixed_frames, write_pcap
-from tests.collector.elasticsearch import cluster_of, wipe
+from tests.collector.elasticsearch import cluster_of, kind_of, wipe
 from tests.collector.landing.sshd import free_port
 from tests.system.collector_process import Running, collector, wait_until
 from tests.system.flow_sensor import HAYRICK, FlowSensor
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(300)
 CONFIG = """\
 node = "{name}"
 [store]
-kind = "elasticsearch"
+kind = "{kind}"
 urls = ["{address}"]
 prefix = "{prefix}"
 replicas = 0
@@ -85,7 +85,9 @@ def _started(root: Path, name: str, address: str, prefix: str) -> AbstractContex
 
 def _config(root: Path, name: str, address: str, prefix: str, port: int) -> str:
     path = root / f"{name}.toml"
-    path.write_text(CONFIG.format(name=name, address=address, prefix=prefix, root=root, port=port))
+    path.write_text(
+        CONFIG.format(name=name, kind=kind_of(address), address=address, prefix=prefix, root=root, port=port)
+    )
     return str(path)
 
 

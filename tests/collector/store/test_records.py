@@ -22,7 +22,7 @@ from hayrick_collector.store import Query
 
 CONFIG = """\
 [store]
-kind = "elasticsearch"
+kind = "{kind}"
 urls = ["{address}"]
 prefix = "{prefix}"
 replicas = 0
@@ -36,7 +36,7 @@ packet_days = 3
 def config(tmp_path: Path, elasticsearch: str) -> Iterator[Path]:
     cluster = cluster_of(tmp_path, elasticsearch)
     path = tmp_path / "collector.toml"
-    path.write_text(CONFIG.format(address=elasticsearch, prefix=cluster.prefix))
+    path.write_text(CONFIG.format(address=elasticsearch, kind=cluster.kind, prefix=cluster.prefix))
     yield path
     wipe(cluster)
 

@@ -130,4 +130,4 @@ def _words(name: str, words: tuple[str, ...]) -> Dsl:
     if len(words) == 1:
         return {"match": {name: {"query": words[0]}}}
     intervals = [{"match": {"query": word}} for word in dict.fromkeys(words)]
-    return {"intervals": {name: {"all_of": {"intervals": intervals, "ordered": False, "max_gaps": WORDS_GAP - 1}}}}
+    return {"intervals": {name: {"all_of": {"intervals": intervals, "max_gaps": WORDS_GAP - 1}}}}

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from elastic_transport import HttpxAsyncHttpNode
 from elasticsearch import AsyncElasticsearch, Elasticsearch
@@ -15,6 +15,7 @@ from elasticsearch import AsyncElasticsearch, Elasticsearch
 from hayrick_common.errors import ConfigError
 
 REQUEST_TIMEOUT_S = 60.0
+OPENSEARCH = "opensearch"
 SESSIONS = "sessions3-"
 SESSION_ID = re.compile(r"\d{6}-[\w-]{1,400}")
 _HIDDEN = "hidden!"  # no chunk's key holds an exclamation mark
@@ -34,6 +35,7 @@ class Cluster:
     password_file: str = ""
     ca_file: str = ""
     patience_seconds: float = 90.0
+    kind: str = "elasticsearch"
 
     @property
     def sessions(self) -> str:
@@ -81,13 +83,36 @@ class Cluster:
 
 def connect(cluster: Cluster) -> AsyncElasticsearch:
     """A client for queries; `close` it. httpx speaks for it, which the collector has anyway."""
+    if cluster.kind == OPENSEARCH:
+        return cast(AsyncElasticsearch, _opensearch(cluster, "AsyncOpenSearch", REQUEST_TIMEOUT_S))
     return AsyncElasticsearch(node_class=HttpxAsyncHttpNode, **_options(cluster))
 
 
 @cache
 def connected(cluster: Cluster) -> Elasticsearch:
     """The one client a process has for writing to this cluster."""
-    return Elasticsearch(**{**_options(cluster), "request_timeout": min(REQUEST_TIMEOUT_S, cluster.patience_seconds)})
+    timeout_s = min(REQUEST_TIMEOUT_S, cluster.patience_seconds)
+    if cluster.kind == OPENSEARCH:
+        return cast(Elasticsearch, _opensearch(cluster, "OpenSearch", timeout_s))
+    return Elasticsearch(**{**_options(cluster), "request_timeout": timeout_s})
+
+
+def _opensearch(cluster: Cluster, client: str, timeout_s: float) -> object:
+    """OpenSearch's client, called as Elasticsearch's."""
+    try:
+        import opensearchpy
+
+        from hayrick_collector.store.elasticsearch.opensearch import OpenSearch
+    except ImportError as error:
+        raise ConfigError("store.kind = 'opensearch' needs its client: install hayrick[opensearch]") from error
+    options = {**_options(cluster), "timeout": timeout_s}
+    headers = {}
+    if "api_key" in options:
+        headers["authorization"] = f"ApiKey {options.pop('api_key')}"
+    if "basic_auth" in options:
+        headers["authorization"] = f"Basic {options.pop('basic_auth')}"
+    del options["request_timeout"]
+    return OpenSearch(getattr(opensearchpy, client)(headers=headers, **options))
 
 
 def _options(cluster: Cluster) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _options(type_of: str) -> Properties:
         return {"ignore_above": _MOST_TEXT}
     if type_of == "date":
         return {"format": "epoch_millis", "ignore_malformed": True}
-    return {"ignore_malformed": True}
+    return {} if type_of == "boolean" else {"ignore_malformed": True}  # OpenSearch does not know it there
 
 
 def _words() -> Properties:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
+from elasticsearch import BadRequestError, Elasticsearch, NotFoundError, UnsupportedProductError
 
 from hayrick_collector.expression import Catalogue
 from hayrick_collector.store.elasticsearch import mapping
-from hayrick_collector.store.elasticsearch.connection import Cluster, connected
+from hayrick_collector.store.elasticsearch.connection import OPENSEARCH, Cluster, connected
 from hayrick_collector.store.elasticsearch.failures import explain, root_cause, translated
 from hayrick_collector.store.elasticsearch.mapping import FIELDS_LIMIT
 from hayrick_common.errors import StoreError
 
-LEAST_VERSION = 8
+LEAST_VERSION = {"elasticsearch": 8, OPENSEARCH: 2}
 _ready: set[tuple[Cluster, int]] = set()
 
 
@@ -36,7 +36,7 @@ def prepare(cluster: Cluster, catalogue: Catalogue) -> list[str]:
     another kind for a field: that one stays as it is, and reads as it did."""
     with translated():
         client = connected(cluster)
-        _check_version(client)
+        _check_version(client, cluster.kind)
         changed = _chunks(client, cluster)
         there, mine = _both(client, cluster, catalogue)
         if _differ(there, mine):
@@ -73,10 +73,16 @@ def _copies(client: Elasticsearch, cluster: Cluster) -> None:
     )
 
 
-def _check_version(client: Elasticsearch) -> None:
-    number = str(client.info()["version"]["number"])
-    if int(number.partition(".")[0]) < LEAST_VERSION:
-        raise StoreError(f"Elasticsearch {number} is too old: {LEAST_VERSION} or later is needed")
+def _check_version(client: Elasticsearch, kind: str) -> None:
+    """StoreError for another product than the settings say, or one that is too old."""
+    try:
+        version = client.info()["version"]
+    except UnsupportedProductError as error:
+        raise StoreError("this is not Elasticsearch; if it is OpenSearch, set store.kind = 'opensearch'") from error
+    if version.get("distribution", kind) != kind or (kind == OPENSEARCH and "distribution" not in version):
+        raise StoreError(f"this is not OpenSearch but {version['number']} of another: set store.kind = 'elasticsearch'")
+    if int(version["number"].partition(".")[0]) < LEAST_VERSION[kind]:
+        raise StoreError(f"{kind} {version['number']} is too old: {LEAST_VERSION[kind]} or later is needed")
 
 
 def _chunks(client: Elasticsearch, cluster: Cluster) -> list[str]:

@@ -108,7 +108,7 @@ class Upkeep:
         full = await self._full()
         return {
             "ok": state["status"] != "red" and not full,
-            "kind": "elasticsearch",
+            "kind": self._cluster.kind,
             "status": state["status"],
             "nodes": state["number_of_nodes"],
             "version": info["version"]["number"],
