@@ -13,6 +13,7 @@ import dpkt
 import httpx
 import pytest
 from tests.collector.captures import dns_query, ethernet, http_exchange, ipv4, write_pcap
+from tests.collector.landing.throttle import Throttle
 from tests.system.collector_process import Running, wait_until
 from tests.system.flow_sensor import HAYRICK, FlowSensor
 from tests.system.test_flow import indexed
@@ -91,7 +92,7 @@ def test_a_sensor_killed_while_it_sends_is_said_and_asked_again_once_it_is_back(
     tmp_path: Path, running: Running
 ) -> None:
     """Of a pcapng too large to be asked for at once, on a sensor so slow that it is killed between two answers."""
-    sensor = FlowSensor(tmp_path, "flow", "records", 'pattern = "*.pcapng"\n', "pull_kilobytes = 16\n")
+    sensor = FlowSensor(tmp_path, "flow", "records", 'pattern = "*.pcapng"\n', "pull_kilobytes = 64\n")
     sensor.enrol(tmp_path / "data", running)
     sensor.start()
     frames = [udp(os.urandom(1200), port=20_000 + each % 50) for each in range(2500)]
@@ -108,7 +109,7 @@ def test_a_sensor_killed_while_it_sends_is_said_and_asked_again_once_it_is_back(
     assert "sensor flow went away" in done.stderr
     kept = sum(each.stat().st_size for each in (tmp_path / "data" / "cache").rglob("*.pieces"))
     assert 0 < kept < (sensor.ring / "x.pcapng").stat().st_size / 2
-    sensor.config.write_text(sensor.config.read_text().replace("pull_kilobytes = 16", "pull_kilobytes = 100000"))
+    sensor.config.write_text(sensor.config.read_text().replace("pull_kilobytes = 64", "pull_kilobytes = 100000"))
     sensor.start()
     try:
         wait_until(
@@ -117,3 +118,26 @@ def test_a_sensor_killed_while_it_sends_is_said_and_asked_again_once_it_is_back(
     finally:
         sensor.kill()
     assert frames_of(tmp_path / "out.pcap") == frames
+
+
+@pytest.mark.long
+def test_packets_come_over_a_line_that_takes_longer_for_them_than_anybody_waits_in_silence(
+    tmp_path: Path, running: Running
+) -> None:
+    """A megabyte of noise at 20 kB/s; heartbeats have their turn between its pieces, so the connection stands."""
+    host, _, port = running.landing.rpartition(":")
+    line = Throttle(("127.0.0.1", int(port)), 20_000)
+    sensor = FlowSensor(tmp_path, "flow", "records")
+    sensor.enrol(tmp_path / "data", f"{host}:{line.port}")
+    sensor.start()
+    frames = [udp(os.urandom(1200), port=20_000 + each % 50) for each in range(800)]
+    sensor.put(write_pcap(tmp_path / "x.pcap", frames, step=0.001), "x.pcap")
+    try:
+        wait_until(partial(indexed, running, "flow"), sensor.log())
+        done = export(running, tmp_path / "out.pcap", "port == 7777")
+    finally:
+        sensor.kill()
+        line.close()
+    assert done.returncode == 0, done.stderr
+    assert frames_of(tmp_path / "out.pcap") == frames
+    assert line.connections == 1

@@ -119,7 +119,7 @@ class Lander:
         if isinstance(message, wire.Gone):
             return self._gone(route, message, now_ms)
         if isinstance(message, wire.Pulled):
-            return self.pulls.answer(route, message)
+            return self.pulls.answer(route, message, now_ms)
         return [ev.Count("unexpected_message")]
 
     def _hello(self, event: ev.Arrived, hello: wire.Hello, now_ms: int) -> list[ev.Command]:

@@ -132,7 +132,7 @@ class Landing:
         """Bytes of a chunk that stays on its sensor: those at each (offset, length), one after the other.
 
         At most 2,000 ranges and 1 MiB in all, else ValueError; PacketsAwayError when the sensor is away, has moved on
-        or does not answer. Call on the loop; more than the sensor may be asked at once waits its turn.
+        or does not answer. Call on the loop; more than the sensor's line passes within seconds waits its turn.
         """
         wanted = pulls.checked(sensor, key, ranges)
         turn = self._turns.setdefault(sensor, asyncio.Semaphore(self._lander.pulls.per_sensor))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from hayrick_common.wire import PULL_MAX_BYTES, PULL_MAX_RANGES
+from hayrick_common.wire import PULL_MAX_RANGES
 
 Range = tuple[int, int]
 GAP_BYTES = 64  # bytes between two packets that cost less than a range of their own
-RANGE_BYTES = 512 << 10
+REQUEST_BYTES = 256 << 10  # what has come of a request is kept once all of it has: on a slow line that takes a while
 
 
 def coalesced(places: Iterable[Range]) -> Iterator[Range]:
     """(offset, length) of packets, ascending, as fewer and longer ranges."""
     start = end = -1
     for offset, length in places:
-        if start >= 0 and offset - end <= GAP_BYTES and offset + length - start <= RANGE_BYTES:
+        if start >= 0 and offset - end <= GAP_BYTES and offset + length - start <= REQUEST_BYTES:
             end = max(end, offset + length)
             continue
         if start >= 0:
@@ -26,11 +26,11 @@ def coalesced(places: Iterable[Range]) -> Iterator[Range]:
 
 
 def requests(ranges: Iterable[Range]) -> Iterator[list[Range]]:
-    """Ranges by requests, each within what one may ask for."""
+    """Ranges by requests, each within what one may ask for; a range that is longer goes alone."""
     batch: list[Range] = []
     size = 0
     for each in ranges:
-        if batch and (size + each[1] > PULL_MAX_BYTES or len(batch) == PULL_MAX_RANGES):
+        if batch and (size + each[1] > REQUEST_BYTES or len(batch) == PULL_MAX_RANGES):
             yield batch
             batch, size = [], 0
         batch.append(each)

@@ -15,7 +15,7 @@ import hayrick_decode
 from hayrick_collector.ondemand import Fetcher, Wanted
 from hayrick_collector.ondemand.cache import IN_USE_SECONDS
 from hayrick_collector.ondemand.pieces import Pieces
-from hayrick_collector.ondemand.ranges import Range
+from hayrick_collector.ondemand.ranges import REQUEST_BYTES, Range
 from hayrick_common import wire
 from hayrick_common.errors import HayrickError
 
@@ -87,7 +87,7 @@ def test_all_packets_come_by_few_requests(tmp_path: Path, capture: Path) -> None
     asyncio.run(made.fetch([wanted]))
     assert wanted.missing == 0
     assert packets(made, wanted) == hayrick_decode.read_packets(capture, list(wanted.positions))
-    assert sensor.asked <= 2 + capture.stat().st_size // wire.PULL_MAX_BYTES * 2
+    assert sensor.asked <= 2 + capture.stat().st_size // REQUEST_BYTES * 2
 
 
 def test_what_was_fetched_before_a_cut_stays(tmp_path: Path, capture: Path) -> None:
