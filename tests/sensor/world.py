@@ -15,6 +15,7 @@ from hayrick_collector.landing import events as land
 from hayrick_collector.landing.blocks import unpacked
 from hayrick_collector.landing.lander import Lander
 from hayrick_collector.landing.lander import Limits as LanderLimits
+from hayrick_collector.landing.pulls import Pulls
 from hayrick_collector.landing.sink import Known
 from hayrick_common import wire
 from hayrick_common.chunk import ChunkId, Manifest
@@ -56,8 +57,16 @@ class Wire:
     alive: bool = True
 
 
+def measured(data: bytes) -> Measure:
+    """Of a file in which each byte is a packet."""
+    return Measure(len(data), hashlib.sha256(data).hexdigest(), len(data))
+
+
 class SensorSide:
-    """Durable: `open`, `chunks`, `journal`, `next`, `counters`. The rest dies with the process."""
+    """Durable: `open`, `chunks`, `journal`, `next`, `counters`. The rest dies with the process.
+
+    `whole` has for the key of a chunk whose file was cut short the key that it had before.
+    """
 
     def __init__(self, world: World, ring_bytes: int) -> None:
         self.world = world
@@ -68,6 +77,7 @@ class SensorSide:
         self.journal: dict[str, spool.Entry] = {}
         self.next = 1
         self.counters: Counter[str] = Counter()
+        self.whole: dict[str, str] = {}
         self.journals = 1
         self.boots = 0
         self.boot()
@@ -81,7 +91,7 @@ class SensorSide:
             name, sha256 = path.rpartition("/")[2], hashlib.sha256(data).hexdigest()
             chunk = ChunkId("s", STREAM, int(name[:10]), sha256)
             assert path == f"{STREAM}/{chunk.file_name}"
-            entry = spool.Entry(Manifest(chunk, len(data), 1), name, "", path, True)
+            entry = spool.Entry(Manifest(chunk, len(data), len(data)), name, "", path, True)
             self.journal[entry.key] = entry
             self.next = chunk.sequence + 1
         self.kill()
@@ -130,7 +140,7 @@ class SensorSide:
         if isinstance(command, spool.Examine):
             source = command.event.source
             data = self.open.get(source)
-            found = Measure(len(data), hashlib.sha256(data).hexdigest(), 1) if data is not None else None
+            found = measured(data) if data is not None else None
             self.events.append(spool.Measured(STREAM, source, "", found, self.world.now))
         elif isinstance(command, spool.Settle):
             self.settle(command.entry)
@@ -160,8 +170,20 @@ class SensorSide:
             self.journal.pop(command.key)
             self.journal[command.entry.key] = command.entry
             self.next = command.entry.manifest.chunk.sequence + 1
+        elif isinstance(command, spool.Shorten):
+            was, left = self.journal.pop(command.key), command.entry
+            assert command.lost.packets == was.manifest.packets - left.manifest.packets > 0
+            self.journal[left.key] = left
+            self.whole[left.key] = command.key
         elif isinstance(command, spool.Count):
             self.counters[command.name] += command.amount
+
+    def names(self, entry: spool.Entry) -> list[str]:
+        """Under which keys the chunk may have landed: its own, and those from before its file was cut short."""
+        found = [entry.key]
+        while found[-1] in self.whole:
+            found.append(self.whole[found[-1]])
+        return found
 
     def settle(self, entry: spool.Entry) -> None:
         if entry.path in self.chunks:
@@ -220,16 +242,19 @@ class SensorSide:
             if command is None:
                 continue
             entry = self.spool.entries.get(command.key)
-            if entry and entry.path in self.chunks:
-                body = self.chunks[entry.path][command.offset : command.offset + command.length]
+            data = self.chunks.get(entry.path, b"") if entry else b""
+            if entry and len(data) == entry.manifest.size:
+                body = data[command.offset : command.offset + command.length]
                 packed = self.packer.pack(command.key, body) if self.shipper.spoken > 1 else (wire.RAW, body)
                 self.say(wire.Block(command.key, command.offset, *packed))
+            elif data:
+                self.take(spool.Shortened(command.key, measured(data)))
             elif entry:
                 self.step(ship.Unreadable(command.key, "gone"))
 
     def answer(self, pull: wire.Pull) -> wire.Pulled:
         entry = self.spool.entries.get(pull.key)
-        if entry is None or entry.path not in self.chunks:
+        if entry is None or len(self.chunks.get(entry.path, b"")) != entry.manifest.size:
             return wire.Pulled(pull.request, pull.key, wire.RAW, "moved on", b"")
         data = self.chunks[entry.path]
         body = b"".join(data[offset : offset + length] for offset, length in pull.ranges)
@@ -238,7 +263,7 @@ class SensorSide:
     def refused(self, command: ship.Complain) -> None:
         assert command.code in ("later", "content", "conflict"), command
         if command.code == "conflict":
-            assert self.journals > 1
+            assert self.journals > 1 or command.key in self.whole
             self.take(spool.Conflict(command.key))
 
 
@@ -260,7 +285,7 @@ class CollectorSide:
     def boot(self) -> None:
         self.boots += 1
         limits = LanderLimits(BLOCK, BLOCK // 3, 5 * BLOCK, window_bytes=3 * BLOCK, credit_bytes=6 * BLOCK)
-        self.lander = Lander(f"boot{self.boots}", "test", limits=limits)
+        self.lander = Lander(f"boot{self.boots}", "test", limits=limits, pulls=Pulls(least_bytes=BLOCK // 3))
         self.pending: deque[land.Event] = deque()
         self.tokens = 0
         self.wanted: dict[int, bytes] = {}
@@ -358,6 +383,8 @@ class World:
         self.routes = 0
         self.wire = Wire(b"", alive=False)
         self.made: dict[str, bytes] = {}
+        self.contents: dict[bytes, str] = {}
+        self.emptied: set[str] = set()
         self.newest, self.slow, self.open = wire.WIRE_MAX, False, True
         self.sensor = SensorSide(self, ring_bytes)
         self.collector = CollectorSide(self)
@@ -366,9 +393,18 @@ class World:
 
     def capture(self, data: bytes) -> None:
         name = f"f{len(self.made):04d}"
-        self.made[name] = data
-        self.sensor.open[name] = data
+        self.made[name] = self.sensor.open[name] = data
+        self.contents[data] = name
         self.on_sensor(lambda: self.sensor.closed(name))
+
+    def cut_short(self, path: str, left: int) -> None:
+        """A chunk's file loses its end, under whatever is being done with it."""
+        name, data = self.contents[self.sensor.chunks[path]], self.sensor.chunks[path][:left]
+        self.sensor.chunks[path] = data
+        if data:
+            self.contents[data] = name
+        else:
+            self.emptied.add(name)
 
     def connect(self) -> None:
         if not self.wire.alive:
@@ -448,12 +484,14 @@ class World:
 
     def pull_back(self) -> int:
         """Ask for every landed chunk that its sensor still has; the number of those that came back."""
-        mine = {each.key for each in self.sensor.spool.entries.values() if each.path in self.sensor.chunks}
+        files, entries = self.sensor.chunks, self.sensor.spool.entries.values()
+        mine = {each.key for each in entries if len(files.get(each.path, b"")) == each.manifest.size}
         keys = [key for key in sorted(self.collector.named) if key in mine and self.sensor.shipper.spoken > 1]
         for key in keys:
             size = len(self.collector.named[key])
-            self.on_collector(lambda key=key, size=size: self.collector.want(key, ((0, 1), (1, size - 1))))
-            self.run_smoothly(10)
+            ranges = ((0, 1), (1, size - 1)) if size > 1 else ((0, 1),)
+            self.on_collector(lambda key=key, ranges=ranges: self.collector.want(key, ranges))
+            self.run_smoothly(60)
         assert not self.collector.wanted, "asked for, and never answered"
         return len(keys)
 
@@ -466,14 +504,13 @@ class World:
     def check(self) -> None:
         entries = list(self.sensor.journal.values())
         for entry in entries:
-            key, sequence = entry.key, entry.manifest.chunk.sequence
+            sequence = entry.manifest.chunk.sequence
             landed = self.collector.sink.get(sequence)
             if entry.state in (spool.LANDED, spool.INDEXED, spool.PRUNED):
                 assert landed, "a receipt without a landed chunk"
-                assert landed[1] == key, "a receipt for another chunk"
-                assert hashlib.sha256(self.collector.named[key]).hexdigest() == entry.manifest.chunk.sha256, (
-                    "other bytes"
-                )
+                assert landed[1] in self.sensor.names(entry), "a receipt for another chunk"
+                assert hashlib.sha256(self.collector.named[landed[1]]).hexdigest() == landed[0], "other bytes"
+                assert landed[1] != entry.key or landed[0] == entry.manifest.chunk.sha256, "other bytes"
             else:
                 sha16 = entry.manifest.chunk.sha256[:16]
                 kept = (
