@@ -99,12 +99,16 @@ def cut(capture: Path, folder: Path, copies: int, megabytes: int = CHUNK_MEGABYT
     run(["tcpdump", "-r", str(capture), "-w", str(first), "-C", str(megabytes), "-Z", "root"])
     for part in list(folder.iterdir()):
         for copy in range(1, copies):
-            other = folder / f"{copy}.{part.name}"
-            shutil.copyfile(part, other)
-            with other.open("r+b") as file:  # another snap length: a sensor takes the same bytes once only
-                file.seek(16)
-                file.write(struct.pack("<I", 262144 - copy))
+            alike(part, folder / f"{copy}.{part.name}", copy)
     return sorted(folder.iterdir())
+
+
+def alike(capture: Path, other: Path, number: int) -> None:
+    """The same packets under another snap length for each number: a sensor takes the same bytes once only."""
+    shutil.copyfile(capture, other)
+    with other.open("r+b") as file:
+        file.seek(16)
+        file.write(struct.pack("<I", 262144 - number))
 
 
 def fresh(root: Path) -> Path:
