@@ -169,7 +169,8 @@ class Catalog(Database):
             db.execute("DELETE FROM chunks WHERE key = ?", (key,))
 
     def packets_removed(self, key: str, *, why: str) -> None:
-        """The chunk's packets are to go, its sessions stay: said before the file is removed."""
+        """The chunk's file is to go, its sessions stay: said before the file is removed. Where that held records, no
+        packets went: they are on the sensor, or not, as before."""
         with self._transaction() as db:
             note_removal(db, key, "packets", why)
             db.execute(

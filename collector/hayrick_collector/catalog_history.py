@@ -72,7 +72,7 @@ class History:
             db.execute("DELETE FROM removed WHERE removed_at < ?", (before / 1000,))
 
     def retention(self) -> list[dict[str, Any]]:
-        """What retention has taken so far: what (`sessions`, `packets`, `unindexed`), why, how much, of which time."""
+        """What retention has taken so far: what (see `note_removal`), why, how much, of which time."""
         names = ("what", "why", "chunks", "packets", "bytes", "first_ms", "last_ms")
         rows = self._read("SELECT what, why, chunks, packets, bytes, first_ms, last_ms FROM retention")
         return [dict(zip(names, row, strict=True)) for row in rows]
@@ -102,10 +102,14 @@ def note_number(db: sqlite3.Connection, chunk: ChunkId) -> None:
 
 
 def note_removal(db: sqlite3.Connection, key: str, what: str, why: str) -> None:
-    """Count what retention takes of a chunk: `sessions` (all of it), `packets`, or `unindexed` (never searchable)."""
+    """Count what retention takes of a chunk: `sessions` (all of it), `packets` (`records` where those came, and
+    its packets are on its sensor), or `unindexed` (never searchable)."""
     unless = "AND packets_removed_at IS NULL" if what == "packets" else ""
+    records = "?2 = 'packets' AND json_extract(meta, '$.content') = 'records'"
     db.execute(
-        "INSERT INTO retention SELECT ?2, ?3, 1, coalesce(packets, json_extract(meta, '$.packets'), 0), size,"  # noqa: S608
+        f"INSERT INTO retention SELECT iif({records}, 'records', ?2), ?3, 1,"  # noqa: S608
+        f" iif({records}, 0, coalesce(packets, json_extract(meta, '$.packets'), 0)),"
+        f" iif({records}, json_extract(meta, '$.content_size'), size),"
         f" starts_ms, ends_ms FROM chunks WHERE key = ?1 {unless} ON CONFLICT (what, why) DO UPDATE SET"
         " chunks = chunks + 1, packets = packets + excluded.packets, bytes = bytes + excluded.bytes,"
         " first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms)",

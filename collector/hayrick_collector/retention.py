@@ -20,6 +20,7 @@ from hayrick_collector.archive.size import Size
 from hayrick_collector.catalog import Catalog, ChunkRow
 from hayrick_collector.config import CollectorConfig
 from hayrick_collector.store import Store
+from hayrick_common.chunk import RECORDS
 from hayrick_common.clock import epoch_ms
 from hayrick_common.files import PART_SUFFIX, remove, sync_folder
 
@@ -44,7 +45,7 @@ class Retention:
         self._free = free or (lambda: shutil.disk_usage(config.data).free)
 
     async def run(self, *, now_ms: int | None = None) -> Counter[str]:
-        """Returns how many chunks lost their sessions, their packets, or were given up unindexed."""
+        """Returns how many chunks lost their sessions, their packets or records, or were given up unindexed."""
         now_ms = epoch_ms() if now_ms is None else now_ms
         done: Counter[str] = Counter()
         if self._settings.days:
@@ -54,7 +55,7 @@ class Retention:
         if self._settings.packet_days:
             before = now_ms - self._settings.packet_days * DAY_MS
             async for row in self._each(lambda: self._catalog.with_packets_before(before, limit=PORTION)):
-                done["packets"] += await self._let_packets_go(row, "age") > 0
+                done[_held(row)] += await self._let_packets_go(row, "age") > 0
         if self._settings.packet_gigabytes:
             stored = await asyncio.to_thread(self._stored.measure)
             await self._make_room(lambda: stored, self._settings.packet_gigabytes * 10**9, "bytes", done)
@@ -71,7 +72,7 @@ class Retention:
             return
         async for row in self._each(lambda: self._catalog.with_packets_before(_FAR, limit=PORTION)):
             over -= await self._let_packets_go(row, why)
-            done["packets"] += 1
+            done[_held(row)] += 1
             if over <= 0:
                 return
         if self._settings.give_up_unindexed:
@@ -117,6 +118,11 @@ class Retention:
         await asyncio.to_thread(self._catalog.forget, row.key, why=why, what="unindexed")
         LOG.warning("retention: chunk %s was given up before it was indexed (%s)", row.key, why)
         return freed
+
+
+def _held(row: ChunkRow) -> str:
+    """What the chunk's file holds: a sensor may have kept the packets and sent records."""
+    return RECORDS if row.meta.get("content") == RECORDS else "packets"
 
 
 def remove_file(path: Path) -> int:

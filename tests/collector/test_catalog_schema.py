@@ -113,3 +113,20 @@ def test_removed_chunk_is_still_known_by_its_bytes_and_is_not_taken_again_as_new
         {"what": "sessions", "why": "bytes", "chunks": 1, "packets": 4, "bytes": 10, "first_ms": 1000, "last_ms": 2000}
     ]
     catalog.close()
+
+
+def test_file_of_records_that_goes_takes_no_packets_with_it(tmp_path: Path) -> None:
+    """They are on the sensor still, or not, as before: what went is told apart, and the time line stays as it was."""
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    span = {"packets": 4, "first_ms": 1000, "last_ms": 2000}
+    for number, more in ((1, {}), (2, {"content": "records", "content_size": 3})):
+        catalog.landed(chunk(number, f"eth{number}"), size=10, path="x", meta={**span, **more})
+        catalog.claim()
+        catalog.indexed(chunk(number, f"eth{number}").key, {"packets": 4, "sessions": 1})
+        for _ in range(2):
+            catalog.packets_removed(chunk(number, f"eth{number}").key, why="age")
+    taken = {each["what"]: (each["chunks"], each["packets"], each["bytes"]) for each in catalog.history.retention()}
+    assert taken == {"packets": (1, 4, 10), "records": (1, 0, 3)}
+    for stream, state in (("eth1", "packets_removed"), ("eth2", "indexed")):
+        assert state in catalog.history.coverage("alpha", stream, 1000, 2000, buckets=1, gaps=10)["states"]
+    catalog.close()

@@ -104,7 +104,7 @@ def _arrivals(status: Mapping[str, Any]) -> Iterator[Family]:
 
 def _retention(status: Mapping[str, Any]) -> Iterator[Family]:
     for name in ("chunks", "packets", "bytes"):
-        told = f"{name.capitalize()} that retention took, by what went (sessions, packets, unindexed) and why."
+        told = f"{name.capitalize()} that retention took, by what went (sessions, packets, records, unindexed) and why."
         family = Family(f"hayrick_retention_removed_{name}_total", "counter", told)
         for taken in status["retention"]:
             family.add(taken[name], what=taken["what"], why=taken["why"])

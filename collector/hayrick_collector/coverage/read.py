@@ -17,7 +17,8 @@ _LONGEST_CHUNK_MS = 2 * 86_400_000
 Read = Callable[..., list[tuple[Any, ...]]]
 
 _PIECES = """
-SELECT sequence, starts_ms, ends_ms, iif(packets_removed_at IS NULL, state, 'packets_removed') AS state,
+SELECT sequence, starts_ms, ends_ms,
+    iif(packets_removed_at IS NULL OR json_extract(meta, '$.content') = 'records', state, 'packets_removed') AS state,
     coalesce(packets, json_extract(meta, '$.packets'), 0), coalesce(json_extract(meta, '$.gap_ms'), 0),
     coalesce(error, '') FROM chunks WHERE sensor = ?1 AND stream = ?2 AND {0}
 UNION ALL SELECT sequence, starts_ms, ends_ms, 'removed', coalesce(packets, 0), 0, 'removed by ' || why FROM removed

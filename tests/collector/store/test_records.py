@@ -76,5 +76,5 @@ def test_records_are_the_sessions_of_packets_and_both_go_by_age(tmp_path: Path, 
         assert len(by_packets) == 36
         assert by_records == by_packets
         assert frames_of(tmp_path / "out.pcap") == http_exchange("/last", port=51_000)
-    assert asyncio.run(retained(config, tmp_path / "data", 4)) == {"packets": 2, "left": 72}
+    assert asyncio.run(retained(config, tmp_path / "data", 4)) == {"packets": 1, "records": 1, "left": 72}
     assert asyncio.run(retained(config, tmp_path / "data", 6)) == {"sessions": 2, "left": 0}
