@@ -30,6 +30,12 @@ for number in range(first, first + count):
     out.sendto(number.to_bytes(8, "big"), ("127.0.0.1", 9))
     time.sleep(0.005)
 """
+FLOOD = """
+import socket
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for number in range(500):
+    out.sendto(bytes(60_000), ("127.0.0.1", 9))
+"""
 
 
 @pytest.fixture
@@ -135,6 +141,29 @@ def test_killed_tcpdump_leaves_a_gap_before_the_next_chunk_and_in_the_report(fle
     assert first["why"] == "killed by signal 9"
     assert second["gap_ms"] >= 1000  # what the kernel held, and the time until the next one listened
     assert max(row["gap_ms"] for row in fleet.landed()) == second["gap_ms"]
+
+
+def test_packets_that_the_kernel_drops_are_counted_here_and_at_the_collector(fleet: Fleet) -> None:
+    """A tcpdump that has no time for them: what its buffer has no room for is neither captured nor forgotten."""
+    fleet.start("landing")
+    fleet.start("sensor")
+    wait_until(lambda: listening(fleet), 60, fleet)
+    (tcpdump,) = tcpdumps(fleet)
+    os.kill(tcpdump, signal.SIGSTOP)
+    subprocess.run([*fleet.inside, sys.executable, "-c", FLOOD], check=True, timeout=60)
+    os.kill(tcpdump, signal.SIGCONT)
+    wait_until(lambda: bool(launches(fleet)) and launches(fleet)[0]["received"] == 1000, 60, fleet)
+    first = launches(fleet)[0]  # on loopback the kernel sees each packet twice, on its way out and in
+    assert first["dropped"] > 0
+    assert abs(2 * first["captured"] + first["dropped"] - 1000) <= 1
+    wait_until(lambda: told(fleet)["streams"]["lo"]["launches"][0]["dropped"] == first["dropped"], 60, fleet)
+    wait_until(lambda: sum(row["packets"] for row in fleet.landed()) == first["captured"], 60, fleet)
+
+
+def told(fleet: Fleet) -> dict[str, Any]:
+    """What the collector last heard from the sensor."""
+    report: dict[str, Any] = json.loads((fleet.data / "s1.heartbeat.json").read_text())
+    return report
 
 
 def test_counts_are_known_soon_and_never_fall(fleet: Fleet) -> None:
