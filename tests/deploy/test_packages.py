@@ -55,6 +55,7 @@ def target_of(wheelhouse: Path) -> debian.Target:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_the_same_wheels_give_the_same_package(wheelhouse: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -251,3 +251,22 @@ def test_audit_log_tells_who_tagged_what(office: Office, ann: Page) -> None:
     row = office.admin.get_by_role("row").filter(has_text="port.dst == 4711")
     expect(row.get_by_role("cell", name="search", exact=True)).to_be_visible()
     expect(office.admin.get_by_role("cell", name="admin", exact=True)).to_have_count(0)
+
+
+def test_the_whole_menu_fits_a_tablet_however_long_the_name(office: Office) -> None:
+    name = "wilhelmine.von.und.zu.hohenfels"
+    office.admin.goto("/users")
+    office.admin.get_by_role("button", name="New user").click()
+    office.admin.get_by_label("Name").fill(name)
+    office.admin.get_by_label("Role").select_option("admin")
+    office.admin.get_by_label("Password").fill(PASSWORD)
+    office.admin.get_by_role("button", name="Save").click()
+    expect(office.admin.get_by_role("cell", name=name, exact=True)).to_be_visible()
+    page = office.log_in(name)
+    page.set_viewport_size({"width": 820, "height": 800})
+    menu = page.get_by_role("navigation", name="Pages")
+    expect(menu.get_by_role("link", name="Statistics")).to_be_in_viewport(ratio=1)
+    assert menu.evaluate("(menu) => menu.scrollWidth <= menu.clientWidth")
+    assert page.evaluate("() => document.scrollingElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name=name).click()
+    expect(page.get_by_role("link", name="Account")).to_be_visible()

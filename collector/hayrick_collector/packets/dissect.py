@@ -7,8 +7,6 @@ folder and may write no file, and its answer (PDML) is read up to a bound.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +14,7 @@ from xml.parsers import expat
 
 from hayrick_collector.archive.write import Packet, Pcapng
 from hayrick_collector.packets import launch
+from hayrick_collector.packets.confined import ConfinedError, answer
 from hayrick_common import programs
 from hayrick_common.errors import HayrickError
 
@@ -77,51 +76,10 @@ async def _run(capture: bytes, frame: int) -> bytes:
         program, "-n", "-r", "-", "-T", "pdml", "-Y", f"frame.number == {frame}",
         cpu_seconds=CPU_SECONDS, memory=MEMORY,
     )  # fmt: skip
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd="/", start_new_session=True
-    )
     try:
-        async with asyncio.timeout(SECONDS):
-            return await _talk(process, capture)
-    except TimeoutError:
-        raise DissectionError(f"tshark took longer than {SECONDS:g} seconds") from None
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-
-
-async def _talk(process: asyncio.subprocess.Process, capture: bytes) -> bytes:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    output, complaint, _ = await asyncio.gather(
-        _bounded(process.stdout), _bounded(process.stderr), _feed(process.stdin, capture)
-    )
-    if len(output) > MOST_OUTPUT:
-        raise DissectionError("tshark's answer is too long")
-    if await process.wait() != 0:
-        raise DissectionError(
-            f"tshark failed: {complaint[-500:].decode(errors='replace').strip() or process.returncode}"
-        )
-    return output
-
-
-async def _bounded(stream: asyncio.StreamReader) -> bytes:
-    found = bytearray()
-    while len(found) <= MOST_OUTPUT and (piece := await stream.read(1 << 16)):
-        found += piece
-    return bytes(found)
-
-
-async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
-    try:
-        stream.write(data)
-        await stream.drain()
-        stream.close()
-    except (BrokenPipeError, ConnectionResetError):
-        return  # it ended early, and its return code says why
+        return await answer(PROGRAM, command, capture, seconds=SECONDS, most=MOST_OUTPUT, environment=environment)
+    except ConfinedError as error:
+        raise DissectionError(str(error)) from error
 
 
 def parsed(pdml: bytes) -> list[Node]:

@@ -26,19 +26,23 @@ def leave_network() -> None:
         libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
-def main() -> None:
-    """Become the program."""
-    cpu, memory = int(sys.argv[1]), int(sys.argv[2])
+def confine(cpu_seconds: int, memory: int, files: int = 64) -> None:
+    """Bound this process, and leave the network and, as root, the user. `files`: how many it may have open."""
     leave_network()
     with contextlib.suppress(OSError):
         os.setsid()  # asked for already where it fails
-    bounds = ((resource.RLIMIT_CPU, cpu), (resource.RLIMIT_AS, memory), (resource.RLIMIT_NOFILE, 64))
+    bounds = ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_NOFILE, files))
     for what, most in (*bounds, (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
         resource.setrlimit(what, (most, most))
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
         os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+
+
+def main() -> None:
+    """Become the program."""
+    confine(int(sys.argv[1]), int(sys.argv[2]))
     os.execv(sys.argv[3], sys.argv[3:])  # noqa: S606 - to become it is the point
 
 

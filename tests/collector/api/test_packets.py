@@ -76,6 +76,14 @@ def test_files_have_types_by_content_and_come_as_encrypted_zips(running: Running
         assert archive.read("drawing.svg") == SVG
 
 
+def test_an_image_that_cannot_be_read_and_a_drawing_have_no_thumbnail(running: Running, address: str) -> None:
+    assert [each["thumbnail"] for each in running.get(f"{address}/files")["items"]] == [True, False, False]
+    for number in (0, 2):
+        answer = httpx.get(f"{running.url}{address}/files/{number}.png", timeout=30)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "no_thumbnail")
+    assert httpx.get(f"{running.url}{address}/files/3.png").status_code == 404
+
+
 def test_session_that_is_not_there_has_no_packets(running: Running) -> None:
-    for what in ("packets", "packets/0", "conversation", "files", "files/0.zip"):
+    for what in ("packets", "packets/0", "conversation", "files", "files/0.zip", "files/0.png"):
         assert httpx.get(f"{running.url}/api/sessions/231114-none/{what}").status_code == 404

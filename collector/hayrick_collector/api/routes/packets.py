@@ -18,6 +18,7 @@ from hayrick_collector.api.security import PersonDep, needs
 from hayrick_collector.packets import conversation, dissect, files, summary
 from hayrick_collector.packets.http import Message
 from hayrick_collector.packets.reading import Read, plain, read, streams
+from hayrick_collector.packets.thumbnail import NoThumbnailError, possible, thumbnail
 
 router = APIRouter(
     prefix="/api/sessions/{session_id}", tags=["packets"], dependencies=[Depends(needs("packets", audit="packets"))]
@@ -91,6 +92,7 @@ class FileItem(BaseModel):
     size: int
     sha256: str
     md5: str
+    thumbnail: bool = Field(description="there may be a picture of it to ask for")
 
 
 class FilesAnswer(BaseModel):
@@ -169,15 +171,28 @@ async def file_list(asked: Found) -> FilesAnswer:
 @router.get("/files/{number}.zip", response_class=Response)
 async def file_zip(asked: Found, number: Number) -> Response:
     """One file in a zip whose password is `infected`."""
-    document, packets = asked
-    listed, _ = await asyncio.to_thread(_files, document, packets)
-    if number >= len(listed):
-        raise ApiError(404, "not_found", f"no file {number} in this session")
-    body = await asyncio.to_thread(files.zipped, listed[number])
-    name = f"{listed[number].sha256[:16]}.zip"
+    file = await _file(asked, number)
+    body = await asyncio.to_thread(files.zipped, file)
+    name = f"{file.sha256[:16]}.zip"
     return Response(
         body, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
+
+
+@router.get("/files/{number}.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+async def file_thumbnail(asked: Found, number: Number) -> Response:
+    """A small PNG made anew of the pixels of an image; 422 where there is none."""
+    try:
+        return Response(await thumbnail(await _file(asked, number)), media_type="image/png")
+    except NoThumbnailError as error:
+        raise ApiError(422, "no_thumbnail", str(error)) from error
+
+
+async def _file(asked: tuple[Document, Read], number: int) -> files.File:
+    listed, _ = await asyncio.to_thread(_files, *asked)
+    if number >= len(listed):
+        raise ApiError(404, "not_found", f"no file {number} in this session")
+    return listed[number]
 
 
 def _lines(document: Document, packets: Read, offset: int) -> list[PacketItem]:
@@ -252,6 +267,7 @@ def _item(number: int, file: files.File) -> FileItem:
     return FileItem(
         number=number, side=file.side, name=file.name, kind=file.kind, claimed=file.claimed, whole=file.whole,
         undone=list(file.undone), size=len(file.data), sha256=file.sha256, md5=file.md5,
+        thumbnail=possible(file),
     )  # fmt: skip
 
 
