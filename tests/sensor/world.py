@@ -162,7 +162,10 @@ class SensorSide:
             self.journal[command.entry.key] = command.entry
             self.next += 1
         elif isinstance(command, spool.Mark):
-            self.journal[command.key] = replace(self.journal[command.key], state=command.state)
+            entry = self.journal[command.key]
+            self.journal[command.key] = replace(entry, state=command.state)
+            if command.state == spool.LOST:
+                self.world.lost.add(self.world.contents.get(self.chunks.get(entry.path, b""), entry.source))
         elif isinstance(command, spool.Raise):
             self.next = max(self.next, command.next)
         elif isinstance(command, spool.Renumber):
@@ -385,6 +388,7 @@ class World:
         self.made: dict[str, bytes] = {}
         self.contents: dict[bytes, str] = {}
         self.emptied: set[str] = set()
+        self.lost: set[str] = set()
         self.newest, self.slow, self.open = wire.WIRE_MAX, False, True
         self.sensor = SensorSide(self, ring_bytes)
         self.collector = CollectorSide(self)
@@ -497,7 +501,11 @@ class World:
 
     def done(self) -> bool:
         live = [each for each in self.sensor.journal.values() if each.state not in (spool.PRUNED, spool.LOST)]
-        return not self.sensor.open and all(each.state == spool.INDEXED for each in live)
+        return not self.sensor.open and all(self.dealt_with(each) for each in live)
+
+    def dealt_with(self, entry: spool.Entry) -> bool:
+        """Indexed; or landed whole before its file was cut short: of that there is no second receipt to ask for."""
+        return entry.state == spool.INDEXED or (entry.state == spool.LANDED and entry.key in self.sensor.whole)
 
     # --- what must hold -------------------------------------------------------------------------------------------
 
