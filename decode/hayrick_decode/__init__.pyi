@@ -13,6 +13,7 @@ __all__ = [
     "Table",
     "decode",
     "fields",
+    "opened",
     "read_packets",
     "read_records",
     "write_records",
@@ -96,6 +97,11 @@ class Decoding(Iterator[Batch]):
     def summary(self) -> Summary:
         """Known once all batches were taken, RuntimeError before; a records file's is counted from its sessions."""
 
+    @property
+    def key_log(self) -> bytes:
+        """Once all batches were taken: of the secrets that were given, and those that the capture brought, the lines
+        of sessions whose client's hello was in it."""
+
 class Enrichment:
     """Local tables of addresses, in memory: what they say of a session's ends is added to it."""
 
@@ -122,6 +128,7 @@ def decode(
     batch_sessions: int = 8192,
     indexed_ms: int = 0,
     enrichment: Enrichment | None = None,
+    key_log: bytes | None = None,
 ) -> Decoding:
     """Opens a pcap or pcapng file, plain, gzip or zstd, and decodes it as its batches are taken.
 
@@ -129,6 +136,9 @@ def decode(
     identities, so the same chunk decoded again gives the same ids. `indexed_ms` is `@timestamp`, left out when 0.
     OSError when the file cannot be read, ValueError when it is no capture. What is wrong inside it is told as
     anomalies, of sessions and in the summary.
+
+    `key_log` is the text of a key log (SSLKEYLOGFILE): what it opens of TLS 1.2 and 1.3 is decoded too, and the session
+    tagged `tls-decrypted`. A pcapng's own secrets are taken without being asked. ValueError when it is no key log.
 
     `path` may be a binary file object: it is read from its start, by whichever thread takes the batches, a MiB at a
     time; what it raises, taking a batch raises.
@@ -178,6 +188,10 @@ class Streams:
 
     def sides(self, packets: Sequence[tuple[int, int, int, bytes]]) -> list[int | None]:
         """Which side sent each packet; None for a fragment."""
+
+def opened(pieces: Sequence[tuple[int, int, int, bytes]], key_log: bytes) -> list[tuple[int, int, int, bytes]] | None:
+    """All of a session's pieces, as `Streams` tells them, with TLS undone by the secrets of a key log: what it carried,
+    and what was said before TLS began. None when nothing could be opened; ValueError when it is no key log."""
 
 def fields() -> list[FieldInfo]:
     """The catalogue: every field of every protocol."""

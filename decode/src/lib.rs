@@ -27,6 +27,7 @@ mod python_records;
 #[cfg(feature = "python")]
 mod python_streams;
 pub mod records;
+pub mod secrets;
 pub mod session;
 pub mod streams;
 pub mod values;

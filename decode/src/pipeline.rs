@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use crate::capture::{Capture, Item, RawPacket};
 use crate::layers::{Address, Class, Fragments, Mac, Packet, dissect};
 use crate::limits::{
     ICMP_IDLE, MAX_HELD_TOTAL, MAX_OPEN_SESSIONS, MAX_SEGMENT_PACKETS, OTHER_IDLE, TCP_CLOSING, TCP_IDLE, UDP_IDLE,
 };
+use crate::secrets::{Secrets, Wrong};
 use crate::session::Session;
 use crate::session::fields::PROTOCOL;
 use crate::session::record::{Origin, Record};
@@ -88,6 +90,8 @@ fn idle_list(session: &Session) -> u8 {
 pub struct Pipeline {
     table: Table,
     origin: Origin,
+    /// What opens encrypted sessions.
+    pub secrets: Arc<Secrets>,
     /// Bytes held out of order by all sessions.
     held: usize,
     /// Finished sessions, for the caller to take.
@@ -98,7 +102,14 @@ pub struct Pipeline {
 impl Pipeline {
     pub fn new(origin: Origin) -> Pipeline {
         catalogue::get();
-        Pipeline { table: Table::default(), origin, held: 0, done: Vec::new(), summary: Summary::default() }
+        Pipeline {
+            table: Table::default(),
+            origin,
+            secrets: Arc::default(),
+            held: 0,
+            done: Vec::new(),
+            summary: Summary::default(),
+        }
     }
 
     /// Takes a dissected packet.
@@ -108,7 +119,7 @@ impl Pipeline {
             Some(at) => at,
             None => {
                 self.make_room();
-                let session = Box::new(Session::new(key, packet));
+                let session = Box::new(Session::new(key, packet, Arc::clone(&self.secrets)));
                 let list = idle_list(&session);
                 self.table.insert(session, list)
             }
@@ -281,6 +292,7 @@ impl Decoder {
                 let pipeline = &mut self.pipeline;
                 return dissect(&raw, &mut self.fragments, &mut |packet| pipeline.packet(packet));
             }
+            Ok(Item::Secrets(text)) => return note_secrets(&mut self.pipeline, text),
             Ok(Item::End(why)) => why,
             Err(_) => Some("unreadable-source"),
         };
@@ -292,6 +304,12 @@ impl Decoder {
         if let Some(why) = why {
             self.pipeline.summary.of_file(why, 1);
         }
+    }
+}
+
+fn note_secrets(pipeline: &mut Pipeline, text: Option<&[u8]>) {
+    if let Err(wrong) = text.map_or(Err(Wrong::TooMany), |text| pipeline.secrets.add(text)) {
+        pipeline.summary.of_file(wrong.name(), 1);
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn open_error(error: std::io::Error) -> PyErr {
 #[allow(clippy::too_many_arguments)]
 /// Opens a capture; see the stub for the arguments.
 #[pyfunction]
-#[pyo3(signature = (path, *, chunk="", node="", file="", tags=vec![], batch_sessions=8192, indexed_ms=0, enrichment=None))]
+#[pyo3(signature = (path, *, chunk="", node="", file="", tags=vec![], batch_sessions=8192, indexed_ms=0, enrichment=None, key_log=None))]
 fn decode(
     py: Python<'_>,
     path: Input,
@@ -45,6 +45,7 @@ fn decode(
     batch_sessions: usize,
     indexed_ms: i64,
     enrichment: Option<PyRef<'_, Enrichment>>,
+    key_log: Option<&[u8]>,
 ) -> PyResult<Decoding> {
     let origin = Origin { chunk: chunk.into(), node: node.into(), file: file.into(), tags, indexed_ms };
     let (decoder, raised) = match path {
@@ -65,6 +66,9 @@ fn decode(
             opened.map_err(open_error)?
         }
     };
+    if let Some(text) = key_log {
+        python_streams::add_key_log(&decoder.pipeline.secrets, text)?;
+    }
     Ok(Decoding::new(Source::Capture(Box::new(decoder)), raised, batch_sessions, enrichment))
 }
 
@@ -110,6 +114,14 @@ impl Source {
         }
     }
 
+    /// The secrets of the sessions that were found; a records file has none.
+    fn key_log(&self) -> String {
+        match self {
+            Source::Capture(decoder) => decoder.pipeline.secrets.seen(),
+            Source::Records(_) => String::new(),
+        }
+    }
+
     /// The capture's format, and what was found in it: whole once a batch was empty.
     fn told(&self) -> (&str, &Summary) {
         match self {
@@ -129,6 +141,7 @@ pub(crate) struct Decoding {
     batch: usize,
     enrichment: Option<Arc<enrichment::Enrichment>>,
     summary: Option<Py<PyDict>>,
+    key_log: String,
 }
 
 impl Decoding {
@@ -144,6 +157,7 @@ impl Decoding {
             batch: batch_sessions.max(1),
             enrichment: enrichment.map(|given| given.tables.clone()),
             summary: None,
+            key_log: String::new(),
         }
     }
 }
@@ -177,6 +191,7 @@ impl Decoding {
             Ok(records) if records.is_empty() => {
                 let (format, told) = source.told();
                 self.summary = Some(summary(py, format, told)?.unbind());
+                self.key_log = source.key_log();
                 *slot = None;
                 Ok(None)
             }
@@ -190,6 +205,11 @@ impl Decoding {
             Some(summary) => Ok(summary.clone_ref(py)),
             None => Err(PyRuntimeError::new_err("the summary is known once all batches were taken")),
         }
+    }
+
+    #[getter]
+    fn key_log(&self) -> &[u8] {
+        self.key_log.as_bytes()
     }
 }
 
@@ -377,6 +397,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(read_packets, module)?)?;
     module.add_function(wrap_pyfunction!(python_records::write_records, module)?)?;
     module.add_function(wrap_pyfunction!(python_records::read_records, module)?)?;
+    module.add_function(wrap_pyfunction!(python_streams::opened, module)?)?;
     module.add_class::<Decoding>()?;
     module.add_class::<Batch>()?;
     module.add_class::<Enrichment>()?;

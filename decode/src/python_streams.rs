@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use crate::capture::RawPacket;
 use crate::layers::{Address, v4};
+use crate::protocol::{Direction, tls};
+use crate::secrets::{Secrets, Wrong};
 use crate::streams::{self, Piece};
 
 /// Time, link type, length on the wire, bytes.
@@ -49,6 +52,34 @@ impl Streams {
             packets.iter().map(|packet| self.inner.direction_of(&raw(packet)).map(|side| side as u8)).collect()
         })
     }
+}
+
+/// Takes a key log's text; one that is none is a ValueError.
+pub(crate) fn add_key_log(secrets: &Secrets, text: &[u8]) -> PyResult<()> {
+    secrets.add(text).map_err(|wrong| {
+        PyValueError::new_err(match wrong {
+            Wrong::NoKeyLog => "not a key log: no line of it tells a TLS secret",
+            Wrong::TooMany => "the key log has the secrets of too many sessions",
+        })
+    })
+}
+
+/// Pieces with TLS undone.
+#[pyfunction]
+pub(crate) fn opened<'py>(
+    py: Python<'py>,
+    pieces: Vec<(u8, u64, u64, PyBackedBytes)>,
+    key_log: &[u8],
+) -> PyResult<Option<Vec<Told<'py>>>> {
+    let secrets = Secrets::default();
+    add_key_log(&secrets, key_log)?;
+    let found = py.detach(|| tls::opened::opened(&pieces.iter().map(piece).collect::<Vec<_>>(), &secrets));
+    Ok(found.map(|pieces| told(py, pieces)))
+}
+
+fn piece((side, time_ns, missing, data): &(u8, u64, u64, PyBackedBytes)) -> Piece {
+    let direction = if *side == 0 { Direction::Client } else { Direction::Server };
+    Piece { direction, time_ns: *time_ns, missing: *missing, data: data.to_vec() }
 }
 
 fn raw(packet: &Packet) -> RawPacket<'_> {

@@ -87,7 +87,11 @@ fn scan(mut capture: Capture, positions: &[u64]) -> io::Result<Vec<OwnedPacket>>
     let mut found: Vec<Option<OwnedPacket>> = vec![None; positions.len()];
     let mut next = 0;
     while next < wanted.len() {
-        let Item::Packet(raw) = capture.next_item()? else { break };
+        let raw = match capture.next_item()? {
+            Item::Packet(raw) => raw,
+            Item::Secrets(_) => continue,
+            Item::End(_) => break,
+        };
         while wanted.get(next).is_some_and(|(position, _)| *position <= raw.position) {
             let (position, at) = wanted[next];
             if position == raw.position {

@@ -29,6 +29,8 @@ pub struct RawPacket<'a> {
 #[derive(Debug)]
 pub enum Item<'a> {
     Packet(RawPacket<'a>),
+    /// A key log that the file brings; none when it is too long to be read.
+    Secrets(Option<&'a [u8]>),
     /// The file ends; the name of what is wrong with its end, if anything is.
     End(Option<&'static str>),
 }

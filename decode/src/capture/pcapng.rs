@@ -1,19 +1,23 @@
 //! The next generation format: sections of blocks; packets refer to interfaces, which tell link type and clock.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use super::lookup::{OwnedPacket, no_packet};
 use super::{Buffer, Item, Order, RawPacket, not_a_capture};
-use crate::limits::MAX_PACKET;
+use crate::limits::{MAX_PACKET, MAX_SECRETS_BLOCK};
 
 const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
+const SECRETS: u32 = 10;
+/// "TLSK": the secrets are a TLS key log.
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 /// Interfaces of one section; each costs memory.
 const MAX_INTERFACES: usize = 4096;
-/// Largest block that is read whole; others (name tables, secrets) are passed over in pieces.
+/// Largest block but secrets that is read whole; others (name tables) are passed over in pieces.
 const MAX_BLOCK: usize = MAX_PACKET + 65_536;
 
 #[derive(Clone, Copy, Debug)]
@@ -121,9 +125,22 @@ impl Pcapng {
             let mut first = [0; 12];
             first.copy_from_slice(head);
             let Some((kind, length)) = self.block(&first) else { return Ok(self.end(Some("corrupt-block"))) };
+            if kind == SECRETS && length <= MAX_SECRETS_BLOCK {
+                if buffer.peek(length)?.len() < length {
+                    return Ok(self.end(Some("truncated-file")));
+                }
+                if let Some(place) = key_log(self.order, buffer.peek(length)?) {
+                    return Ok(Item::Secrets(buffer.consume(length).get(place)));
+                }
+                buffer.consume(length);
+                continue;
+            }
             if length > MAX_BLOCK {
                 if !pass_over(buffer, length)? {
                     return Ok(self.end(Some("truncated-file")));
+                }
+                if kind == SECRETS {
+                    return Ok(Item::Secrets(None));
                 }
                 continue;
             }
@@ -177,6 +194,13 @@ impl Pcapng {
 
 fn is_packet(kind: u32) -> bool {
     matches!(kind, ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET)
+}
+
+/// Where the key log stands in a block of secrets that holds one.
+fn key_log(order: Order, block: &[u8]) -> Option<Range<usize>> {
+    let start = 16;
+    let end = start + order.u32(block, 12) as usize;
+    (order.u32(block, 8) == TLS_KEY_LOG && end + 4 <= block.len()).then_some(start..end)
 }
 
 fn time_units(order: Order, body: &[u8]) -> u64 {

@@ -29,6 +29,7 @@ pub mod icmp;
 pub mod iec104;
 pub mod iec61850;
 pub mod imap;
+pub mod inner;
 pub mod irc;
 pub mod isakmp;
 pub mod krb5;
@@ -83,6 +84,7 @@ use std::net::IpAddr;
 
 use crate::field::{Field, Kind};
 use crate::limits::MAX_NESTING;
+use crate::secrets::Secrets;
 use crate::values::Fields;
 
 /// Which end sent the bytes.
@@ -140,6 +142,8 @@ impl Ends {
 pub struct Flow<'a> {
     pub ends: Ends,
     pub fields: &'a mut Fields,
+    /// What opens encrypted sessions.
+    pub secrets: &'a Secrets,
     pub(crate) protocols: &'a mut Vec<&'static str>,
     pub(crate) added: Vec<Box<dyn Parser>>,
     pub(crate) depth: u8,

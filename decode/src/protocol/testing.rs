@@ -3,12 +3,14 @@
 use super::{Direction, Ends, Flow, Parser, Status, Transport};
 use crate::catalogue;
 use crate::field::Field;
+use crate::secrets::Secrets;
 use crate::values::{Fields, Values};
 
 /// A session held by hand: feed it data, then look at its fields.
 pub struct Harness {
     pub ends: Ends,
     pub fields: Fields,
+    pub secrets: Secrets,
     pub protocols: Vec<&'static str>,
     parsers: Vec<Box<dyn Parser>>,
     offsets: [u64; 2],
@@ -32,6 +34,7 @@ impl Harness {
         Harness {
             ends,
             fields: Fields::default(),
+            secrets: Secrets::default(),
             protocols: vec![],
             parsers: vec![],
             offsets: [0; 2],
@@ -45,6 +48,7 @@ impl Harness {
         let mut flow = Flow {
             ends: self.ends,
             fields: &mut self.fields,
+            secrets: &self.secrets,
             protocols: &mut self.protocols,
             added: Vec::new(),
             depth: 0,
@@ -63,6 +67,7 @@ impl Harness {
         let mut flow = Flow {
             ends: self.ends,
             fields: &mut self.fields,
+            secrets: &self.secrets,
             protocols: &mut self.protocols,
             added: Vec::new(),
             depth: 0,
@@ -77,6 +82,7 @@ impl Harness {
         let mut flow = Flow {
             ends: self.ends,
             fields: &mut self.fields,
+            secrets: &self.secrets,
             protocols: &mut self.protocols,
             added: Vec::new(),
             depth: 0,
@@ -90,6 +96,7 @@ impl Harness {
         let mut flow = Flow {
             ends: self.ends,
             fields: &mut self.fields,
+            secrets: &self.secrets,
             protocols: &mut self.protocols,
             added: Vec::new(),
             depth: 0,

@@ -7,6 +7,7 @@ pub mod table;
 pub mod tcp;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -14,6 +15,7 @@ use crate::layers::{Address, Class, Mac, Packet, ip_addr};
 use crate::limits::{MAX_PARSERS, TCP_SPLIT};
 use crate::pipeline::{is_dhcp, is_group_management};
 use crate::protocol::{Direction, Ends, Flow, Parser, Status, Transport};
+use crate::secrets::Secrets;
 use crate::values::Fields;
 use table::Key;
 
@@ -78,6 +80,7 @@ pub struct Session {
     tunnels: SmallVec<[&'static str; 2]>,
     pub fields: Fields,
     parsers: Vec<Box<dyn Parser>>,
+    secrets: Arc<Secrets>,
     pub root: Option<String>,
 }
 
@@ -101,7 +104,7 @@ where
 
 impl Session {
     /// A session opened by `packet`; what answers was sent by the destination.
-    pub fn new(key: Key, packet: &Packet<'_>) -> Session {
+    pub fn new(key: Key, packet: &Packet<'_>, secrets: Arc<Secrets>) -> Session {
         let reversed = packet.class == Class::Tcp && is_answer(packet);
         let mut ends = [(packet.source, packet.source_port), (packet.destination, packet.destination_port)];
         if reversed {
@@ -140,6 +143,7 @@ impl Session {
             tunnels: packet.tunnels.clone(),
             fields: Fields::default(),
             parsers: Vec::new(),
+            secrets,
             root: None,
         }
     }
@@ -270,6 +274,7 @@ impl Session {
             ends: self.ends(),
             offset: self.sides[direction as usize].offset,
             fields: &mut self.fields,
+            secrets: &self.secrets,
             protocols: &mut self.protocols,
             added: Vec::new(),
             depth: 0,

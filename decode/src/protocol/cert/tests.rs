@@ -1,6 +1,7 @@
 use super::*;
 use crate::protocol::testing::Harness;
 use crate::protocol::{ANOMALY, Transport};
+use crate::secrets::Secrets;
 
 fn element(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = body.len() as u16;
@@ -44,6 +45,7 @@ fn add_all(ders: &[&[u8]]) -> Harness {
         fields: &mut harness.fields,
         protocols: &mut harness.protocols,
         added: Vec::new(),
+        secrets: &Secrets::default(),
         depth: 0,
         offset: 0,
     };

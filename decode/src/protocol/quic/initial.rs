@@ -8,6 +8,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use crate::protocol::reader::Reader;
+use crate::protocol::tls::label_info;
 use crate::protocol::tls::vectors::Vectors;
 
 /// What distinguishes a version's first packets.
@@ -100,9 +101,7 @@ pub struct Keys {
 }
 
 fn expand(secret: &Hkdf<Sha256>, label: &str, out: &mut [u8]) -> Option<()> {
-    let name = ["tls13 ", label].concat();
-    let info = [&(out.len() as u16).to_be_bytes()[..], &[name.len() as u8], name.as_bytes(), &[0]].concat();
-    secret.expand(&info, out).ok()
+    secret.expand(&label_info(label, out.len()), out).ok()
 }
 
 impl Keys {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::protocol::testing::Harness;
 use crate::protocol::{Direction, Flow, Transport};
+use crate::secrets::Secrets;
 
 fn names(transport: Transport, port: u16, data: &[u8]) -> Vec<&'static str> {
     let mut harness = Harness::new(transport, port);
@@ -131,6 +132,7 @@ fn no_check_panics_on_short_or_odd_data() {
         fields: &mut harness.fields,
         protocols: &mut harness.protocols,
         added: Vec::new(),
+        secrets: &Secrets::default(),
         depth: 0,
         offset: 0,
     };

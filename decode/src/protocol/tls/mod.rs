@@ -1,20 +1,25 @@
-//! TLS: hellos and certificates, up to where encryption begins.
+//! TLS: hellos and certificates, up to where encryption begins; and what is inside, where a key log opens it.
 
 mod ciphers;
 pub mod fingerprint;
 pub mod hello;
+pub mod opened;
 mod record;
+mod sealed;
 #[cfg(test)]
 pub mod tests;
 pub mod vectors;
 
 use super::http::fields::HOST;
+use super::inner::Inner;
 use super::reader::{Reader, hex};
 use super::{Direction, Flow, Parser, Protocol, Signature, Status, cert};
 use crate::field::{Count, Field, Kind};
 use fingerprint::Carrier;
 use hello::{ClientHello, ServerHello};
-use record::{Event, Records};
+use record::{Messages, Outcome, Record, Records};
+pub use sealed::label_info;
+use sealed::{Sealed, Told};
 use vectors::Vectors;
 
 crate::declare_fields! {
@@ -79,14 +84,27 @@ fn begin_v2(flow: &mut Flow<'_>, _direction: Direction, data: &[u8]) {
     }
 }
 
+/// The tag of a session of which something was opened by a key log.
+const DECRYPTED: &str = "tls-decrypted";
+
 /// What one direction has told.
 #[derive(Default)]
 struct Side {
     records: Records,
+    messages: Messages,
+    /// Nothing more of it can be read.
     encrypted: bool,
     /// The server asked for another hello, so a change of cipher here is only for show.
     retry: bool,
     greeted: bool,
+}
+
+/// A session that may be opened, and what is inside.
+#[derive(Default)]
+struct Opening {
+    sealed: Sealed,
+    inner: Inner,
+    used: bool,
 }
 
 struct Tls {
@@ -94,6 +112,7 @@ struct Tls {
     /// Bytes of the client that are no record (an SSL 2 hello).
     skip: usize,
     carrier: Carrier,
+    opening: Option<Box<Opening>>,
 }
 
 /// Reads TLS records that another protocol carries (`begin` finds those that TCP carries); feed it their bytes in order.
@@ -103,46 +122,85 @@ pub fn carried(carrier: Carrier) -> Box<dyn Parser> {
 
 impl Default for Tls {
     fn default() -> Tls {
-        Tls { sides: Default::default(), skip: 0, carrier: Carrier::Tls }
+        Tls { sides: Default::default(), skip: 0, carrier: Carrier::Tls, opening: None }
     }
 }
 
 impl Tls {
     fn status(&self) -> Status {
-        if self.sides.iter().all(|side| side.encrypted) { Status::Done } else { Status::More }
+        let over = self.sides.iter().all(|side| side.encrypted);
+        if over && self.opening.as_ref().is_none_or(|opening| !opening.used) { Status::Done } else { Status::More }
+    }
+
+    fn record(&mut self, flow: &mut Flow<'_>, direction: Direction, record: &Record<'_>) -> Outcome {
+        let Some(mut opening) = self.opening.take() else {
+            return self.clear(flow, direction, record.kind, record.body);
+        };
+        let go_on = match opening.sealed.record(flow.secrets, direction, record) {
+            Told::Text(record::APPLICATION, text) => {
+                opening.used = true;
+                flow.tag(DECRYPTED);
+                opening.inner.data(flow, direction, &text);
+                Ok(true)
+            }
+            Told::Text(record::HANDSHAKE, text) => self.handshake(flow, direction, &text, opening.sealed.modern()),
+            Told::Text(..) | Told::Nothing => Ok(true),
+            Told::Closed(None) => Ok(false),
+            Told::Closed(Some(anomaly)) => Err(anomaly),
+        };
+        self.opening = Some(opening);
+        go_on
+    }
+
+    /// A record of a session that stays closed.
+    fn clear(&mut self, flow: &mut Flow<'_>, direction: Direction, kind: u8, body: &[u8]) -> Outcome {
+        match kind {
+            record::HANDSHAKE => self.handshake(flow, direction, body, false),
+            record::CHANGE_CIPHER => Ok(self.sides[direction as usize].retry),
+            record::APPLICATION => Ok(false),
+            _ => Ok(true), // alerts and heartbeats
+        }
+    }
+
+    fn handshake(&mut self, flow: &mut Flow<'_>, direction: Direction, body: &[u8], modern: bool) -> Outcome {
+        let carrier = self.carrier;
+        let Side { messages, retry, greeted, .. } = &mut self.sides[direction as usize];
+        messages.push(body, &mut |kind, body| {
+            if carrier == Carrier::Tls {
+                flow.protocol("tls");
+            }
+            match (kind, direction) {
+                // A second hello, asked for by the server, differs only in what the server asked for.
+                (1, _) if !std::mem::replace(greeted, true) => client_hello(flow, body, carrier),
+                (2, _) => *retry = server_hello(flow, body),
+                // The peer keeps the server's certificates only; a client's would double what is searched as its.
+                (11, Direction::Server) if modern => modern_certificates(flow, body),
+                (11, Direction::Server) => certificates(flow, body),
+                _ => {}
+            }
+        })?;
+        Ok(true)
     }
 }
 
 impl Parser for Tls {
     fn data(&mut self, flow: &mut Flow<'_>, direction: Direction, data: &[u8]) -> Status {
-        let carrier = self.carrier;
-        let side = &mut self.sides[direction as usize];
-        if side.encrypted {
+        let at = direction as usize;
+        if self.sides[at].encrypted {
             return Status::More;
         }
         let skipped = if direction == Direction::Client { self.skip.min(data.len()) } else { 0 };
         self.skip -= skipped;
-        let Side { records, retry, greeted, .. } = side;
-        let go_on = records.push(data.get(skipped..).unwrap_or_default(), &mut |event| match event {
-            Event::Handshake(kind, body) => {
-                if carrier == Carrier::Tls {
-                    flow.protocol("tls");
-                }
-                match (kind, direction) {
-                    // A second hello, asked for by the server, differs only in what the server asked for.
-                    (1, _) if !std::mem::replace(greeted, true) => client_hello(flow, body, carrier),
-                    (2, _) => *retry = server_hello(flow, body),
-                    // The peer keeps the server's certificates only; a client's would double what is searched as its.
-                    (11, Direction::Server) => certificates(flow, body),
-                    _ => {}
-                }
-                true
-            }
-            Event::ChangeCipher => *retry,
-            Event::Application => false,
-        });
+        if flow.secrets.any() && self.carrier == Carrier::Tls && !self.sides[at].greeted {
+            self.opening.get_or_insert_default();
+        }
+        let mut records = std::mem::take(&mut self.sides[at].records);
+        let data = data.get(skipped..).unwrap_or_default();
+        let go_on = records.push(data, &mut |record| self.record(flow, direction, &record));
+        let side = &mut self.sides[at];
+        side.records = records;
         side.encrypted = !go_on.unwrap_or_else(|anomaly| {
-            if carrier != Carrier::Tls || flow.has_protocol("tls") {
+            if self.carrier != Carrier::Tls || flow.has_protocol("tls") {
                 flow.anomaly(anomaly);
             }
             false
@@ -150,9 +208,18 @@ impl Parser for Tls {
         self.status()
     }
 
-    fn gap(&mut self, _flow: &mut Flow<'_>, direction: Direction, _bytes: u64) -> Status {
+    fn gap(&mut self, flow: &mut Flow<'_>, direction: Direction, bytes: u64) -> Status {
         self.sides[direction as usize].encrypted = true;
+        if let Some(opening) = &mut self.opening {
+            opening.inner.gap(flow, direction, bytes);
+        }
         self.status()
+    }
+
+    fn finish(&mut self, flow: &mut Flow<'_>) {
+        if let Some(opening) = &mut self.opening {
+            opening.inner.finish(flow);
+        }
     }
 }
 
@@ -215,5 +282,16 @@ pub fn certificates(flow: &mut Flow<'_>, body: &[u8]) {
     let mut list = Reader::new(Reader::new(body).most(3));
     while let Some(der) = list.vector(3) {
         cert::add(flow, der);
+    }
+}
+
+/// The certificates of TLS 1.3, each with extensions of its own.
+fn modern_certificates(flow: &mut Flow<'_>, body: &[u8]) {
+    let mut reader = Reader::new(body);
+    reader.most(1); // what a request for it asked to be told
+    let mut list = Reader::new(reader.most(3));
+    while let Some(der) = list.vector(3) {
+        cert::add(flow, der);
+        list.most(2);
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::protocol::testing::Harness;
 use crate::protocol::{ANOMALY, Transport};
+use crate::secrets::LABELS;
 
 /// A hello of TLS 1.2 offering two suites, one GREASE suite, a name, groups, formats, ALPN and signatures.
 pub fn client_hello(cookie: bool) -> Vec<u8> {
@@ -111,6 +112,35 @@ fn records_too_long_or_broken_are_anomalies_and_end_the_reading() {
     assert_eq!(run(&long, b"", 7).texts(&ANOMALY), ["tls-record-too-long"]);
     let broken = [hello, b"GET / HTTP/1.1".to_vec()].concat();
     assert_eq!(run(&broken, b"", 4096).texts(&ANOMALY), ["tls-bad-record"]);
+}
+
+/// Whatever stands where sealed records are expected, a key that does not open it breaks nothing.
+#[test]
+fn noise_under_known_keys_closes_the_session_and_no_more() {
+    let modern = &b"\x00\x2b\x00\x02\x03\x04"[..];
+    for (extensions, early) in [(&b""[..], &b""[..]), (modern, b""), (modern, b"\x00\x2a\x00\x00")] {
+        for seed in 0..400_u32 {
+            let noise = |at: u32| (at.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 11) as u8;
+            let mut hello = client_hello(false);
+            let list = hello.len() - 70; // the length of its extensions
+            hello.extend(early);
+            let length = (hello.len() - list - 2) as u16;
+            hello[list..list + 2].copy_from_slice(&length.to_be_bytes());
+            let mut harness = Harness::new(Transport::Tcp, 443);
+            let logged = LABELS.map(|(label, _)| format!("{label} {} {}\n", "07".repeat(32), "00".repeat(48))).concat();
+            harness.secrets.add(logged.as_bytes()).expect("a key log");
+            harness.data(Direction::Client, &record(22, &message(1, &hello)));
+            harness.data(Direction::Server, &record(22, &message(2, &server_hello(extensions))));
+            for turn in 0..6 {
+                let body: Vec<u8> = (0..u32::from(noise(turn))).map(|at| noise(at * 7 + turn)).collect();
+                let direction = if noise(turn + 9) & 1 == 0 { Direction::Client } else { Direction::Server };
+                harness.data(direction, &record(20 + noise(turn + 3) % 5, &body));
+            }
+            harness.finish();
+            assert_eq!(harness.protocols, ["tls"]);
+            assert!(harness.texts(&crate::protocol::TAGS).is_empty());
+        }
+    }
 }
 
 #[test]
