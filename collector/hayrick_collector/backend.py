@@ -238,9 +238,11 @@ class Backend(ABC):
 
     @abstractmethod
     async def ingest(
-        self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None
-    ) -> Ingested:
-        """Take in one capture and wait until it is searchable. A bad capture is an outcome, not an exception."""
+        self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None,
+        key_log: bytes | None = None,
+    ) -> Ingested:  # fmt: skip
+        """Take in one capture, with the text of a key log that opens sessions in it, and wait until it is searchable.
+        A bad capture is an outcome, not an exception; a key log that is none raises UsageError."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -196,12 +196,17 @@ class HttpBackend(Backend):
         return await self._get("/api/coverage", asked)
 
     async def ingest(
-        self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None
-    ) -> Ingested:
+        self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None,
+        key_log: bytes | None = None,
+    ) -> Ingested:  # fmt: skip
         started = time.monotonic()
         report = progress or (lambda phase, amount: None)
         try:
             upload = await self._upload(capture, tags, force, report)
+            if key_log is not None:
+                path = f"/api/chunks/{upload.key}/secrets"
+                await self._send(self._http.build_request("POST", path, content=key_log))
+                upload = replace(upload, state="landed")
             row = await self._followed(upload.key, report)
         except (CaptureError, OSError) as error:
             return Ingested(capture.name, "failed", error=str(error), seconds=time.monotonic() - started)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import hayrick_decode
 from hayrick_collector import completing
 from hayrick_collector.archive import export as exporting
+from hayrick_collector.archive import keylog
 from hayrick_collector.backend import (
     Backend,
     Capture,
@@ -332,14 +333,32 @@ class DirectBackend(Backend):
         current = await asyncio.to_thread(self.catalog.get, row.key) or row
         return Upload(row.key, landed.new, row.size, current.state, added)
 
+    async def add_secrets(self, key: str, key_log: bytes) -> None:
+        """Keep a key log beside a chunk, and index it again with it. Raises UsageError when it is no key log,
+        LookupError when there is no such chunk or its packets are gone."""
+        try:
+            hayrick_decode.opened([], key_log)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        row = await asyncio.to_thread(self.catalog.get, key)
+        if row is None or row.packets_removed_at is not None:
+            raise LookupError(f"no packets of a chunk {key[:200]}")
+        await asyncio.to_thread(keylog.add, self.config.folder.absolute(row.path), key_log, self.config.archive.form)
+        await asyncio.to_thread(self.catalog.again, key)
+        self.pool.wake()
+
     async def ingest(
-        self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None
-    ) -> Ingested:
+        self, capture: Capture, *, tags: tuple[str, ...] = (), force: bool = False, progress: Progress | None = None,
+        key_log: bytes | None = None,
+    ) -> Ingested:  # fmt: skip
         started = time.monotonic()
         report = progress or (lambda phase, amount: None)
         try:
             pieces = file_pieces(capture.open, lambda read: report("copy", read))
             upload = await self.receive(pieces, name=Path(capture.name).name, tags=tags, force=force)
+            if key_log is not None:
+                await self.add_secrets(upload.key, key_log)
+                upload = replace(upload, state="landed")
         except (CaptureError, OSError) as error:
             return Ingested(capture.name, "failed", error=_reason(error), seconds=time.monotonic() - started)
         row = await self._finished(upload.key, lambda sessions: report("index", sessions))

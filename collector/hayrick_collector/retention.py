@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from hayrick_collector.archive import keylog
 from hayrick_collector.archive.container import SUFFIXES, with_suffix
 from hayrick_collector.archive.size import Size
 from hayrick_collector.catalog import Catalog, ChunkRow
@@ -126,10 +127,9 @@ def _held(row: ChunkRow) -> str:
 
 
 def remove_file(path: Path) -> int:
-    """Delete a stored file in whatever form it is, durably. Returns its bytes, 0 if it was not there."""
+    """Delete a stored file in whatever form, and its secrets, durably. Returns its bytes, 0 if it was not there."""
     freed = 0
-    for suffix in SUFFIXES:
-        each = with_suffix(path, suffix)
+    for each in (*(with_suffix(path, suffix) for suffix in SUFFIXES), *keylog.forms(path)):
         if each.exists():
             freed += each.stat().st_size
             remove(each)

@@ -33,7 +33,7 @@ pub const MAX_NESTING: u8 = 4;
 /// Bytes of one direction that a parser may hold while it waits for the rest of a message.
 pub const MAX_MESSAGE: usize = 64 << 10;
 
-/// TLS sessions whose secrets are kept: some 40 MB of them.
+/// TLS sessions whose secrets are kept: some 60 MB of them.
 pub const MAX_SECRETS: usize = 100_000;
 /// Bytes of a capture's own block of secrets; a longer one is passed over.
 pub const MAX_SECRETS_BLOCK: usize = 16 << 20;

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hayrick_collector.archive import keylog
 from hayrick_collector.archive.container import FRAME_BYTES, SUFFIXES, Form, truncated, with_suffix
 from hayrick_collector.archive.reader import FrameFile, digest_of, open_file
 from hayrick_collector.catalog import Catalog, ChunkRow
@@ -43,6 +44,7 @@ def survey(config: CollectorConfig, catalog: Catalog, *, thorough: bool = False)
     def look(row: ChunkRow, path: Path) -> bool:
         if thorough:
             _check_hash(row, path, digest_of(path, config.archive.keys))
+            keylog.read(path, config.archive.keys)
         return False
 
     return _walk(config, catalog, look)
@@ -62,7 +64,7 @@ def rewrap(config: CollectorConfig, catalog: Catalog) -> Walked:
         for suffix in SUFFIXES:  # left by a run that was killed before it had removed them
             if suffix != form.suffix:
                 remove(with_suffix(path, suffix))
-        return not fitting
+        return keylog.rewrap(path, form) or not fitting
 
     with _alone(config):
         for left in config.folder.archive.rglob(f".*{PART_SUFFIX}"):

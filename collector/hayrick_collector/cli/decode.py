@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hayrick_collector.cli import options
 from hayrick_common.errors import CaptureError, MissingExtraError
 
 MAKERS = (Path("/usr/share/ieee-data/oui.csv"), Path("/usr/share/wireshark/manuf"))
@@ -31,6 +32,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="FILE",
         help="makers by MAC address, IEEE's oui.csv or Wireshark's manuf; empty: none (default: what is installed)",
     )
+    options.add_key_log(parser)
     parser.set_defaults(run=run)
 
 
@@ -42,7 +44,10 @@ def run(args: argparse.Namespace) -> int:
         raise MissingExtraError("collector", "hayrick-decode") from error
     try:
         tables = hayrick_decode.Enrichment(oui=args.oui) if args.oui else None
-        decoding = hayrick_decode.decode(args.file, node=args.node, tags=tuple(args.tag), enrichment=tables)
+        key_log = options.key_log_of(args)
+        decoding = hayrick_decode.decode(
+            args.file, node=args.node, tags=tuple(args.tag), enrichment=tables, key_log=key_log
+        )
     except (OSError, ValueError) as error:
         raise CaptureError(f"{args.file}: {_reason(error)}") from error
     output = sys.stdout.buffer

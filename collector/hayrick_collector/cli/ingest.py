@@ -33,6 +33,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--force", action="store_true", help="index again what is known; its sessions are replaced")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only the last line")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="files at once (default: %(default)s)")
+    options.add_key_log(parser)
     options.add_where(parser)
     parser.set_defaults(run=run)
 
@@ -50,6 +51,7 @@ async def _ingest(backend: Backend, args: argparse.Namespace, found: Sequence[Ca
     from hayrick_collector.cli.progress import Bar
 
     started = time.monotonic()
+    key_log = await asyncio.to_thread(options.key_log_of, args)
     if args.case:
         await open_case(backend, args.case)
     turn = asyncio.Semaphore(max(args.jobs, 1))
@@ -57,7 +59,9 @@ async def _ingest(backend: Backend, args: argparse.Namespace, found: Sequence[Ca
 
         async def one(capture: Capture) -> Ingested:
             async with turn:
-                done = await backend.ingest(capture, tags=tags, force=args.force, progress=bar.reporter(capture))
+                done = await backend.ingest(
+                    capture, tags=tags, force=args.force, progress=bar.reporter(capture), key_log=key_log
+                )
             bar.finished(capture)
             if not args.quiet:
                 bar.print(line(done))

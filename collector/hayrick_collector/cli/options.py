@@ -49,6 +49,29 @@ def add_sessions(parser: argparse.ArgumentParser) -> None:
     add_times(parser)
 
 
+def add_key_log(parser: argparse.ArgumentParser) -> None:
+    """What opens encrypted sessions."""
+    parser.add_argument(
+        "--key-log", type=Path, metavar="FILE", help="secrets of TLS sessions in it, as SSLKEYLOGFILE has them written"
+    )
+
+
+def key_log_of(args: argparse.Namespace) -> bytes | None:
+    """The text of the key log that was named. Raises UsageError when it cannot be read, or is too long."""
+    from hayrick_collector.archive.keylog import MOST_KEY_LOG
+
+    if args.key_log is None:
+        return None
+    try:
+        with args.key_log.open("rb") as file:
+            text: bytes = file.read(MOST_KEY_LOG + 1)
+    except OSError as error:
+        raise UsageError(f"{args.key_log}: {error.strerror}") from error
+    if len(text) > MOST_KEY_LOG:
+        raise UsageError(f"{args.key_log}: longer than {MOST_KEY_LOG >> 20} MiB")
+    return text
+
+
 def add_times(parser: argparse.ArgumentParser) -> None:
     """The time range; all times by default."""
     group = parser.add_argument_group("time range (all by default; times are UTC)")

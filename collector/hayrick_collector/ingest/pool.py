@@ -189,11 +189,12 @@ class IngestPool:
         self._last = key
 
     def _indexed(self, row: ChunkRow, summary: dict[str, Any]) -> None:
+        again = summary.pop("again", False)
         self._catalog.indexed(row.key, _with_anomalies(summary, row))
         if closed_ms := row.meta.get("closed_ms"):
             self.latency.took(time.time() - (closed_ms - self._catalog.skew_ms(row.sensor)) / 1000)
         current = self._catalog.get(row.key)
-        if current and current.tags != row.tags:  # tags came while the worker had the old ones
+        if again or (current and current.tags != row.tags):  # tags or secrets came while the worker had the old ones
             self._catalog.again(row.key)
 
     def _failed(self, row: ChunkRow, error: WorkerError) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import hayrick_decode
-from hayrick_collector.archive.keyring import KeyRing
+from hayrick_collector.archive.container import Form
+from hayrick_collector.archive.keylog import Given
 from hayrick_collector.archive.paths import finer_than_microseconds
 from hayrick_collector.archive.reader import open_file
 from hayrick_collector.ingest.enriching import Enriching
@@ -34,18 +35,19 @@ _AHEAD = 1  # decoded batches that may wait while the store writes the one befor
 def main() -> int:
     """Serve jobs until standard input ends."""
     return serve(
-        lambda config: partial(_attempt, open_store(config), config.archive.keys, Enriching(config.enrichment))
+        lambda config: partial(_attempt, open_store(config), config.archive.form, Enriching(config.enrichment))
     )
 
 
-def _attempt(store: Store, keys: KeyRing | None, enriching: Enriching, job: dict[str, Any], say: Say) -> dict[str, Any]:
+def _attempt(store: Store, form: Form, enriching: Enriching, job: dict[str, Any], say: Say) -> dict[str, Any]:
     try:
         tables = enriching.tables()
     except (OSError, ValueError) as error:  # no fault of the chunk's, and mended by the operator
         return {"put_off": f"enrichment: {error}"}
     try:
-        with open_file(Path(job["path"]), keys) as packets:
-            return {"done": index(store, packets, job, tables, say)}
+        path = Path(job["path"])
+        with open_file(path, form.keys) as packets:
+            return {"done": index(store, packets, job, tables, say, Given(path, form))}
     except (StoreAwayError, TimeoutError) as error:  # no fault of the chunk's: it costs no attempt
         return {"put_off": str(error)}
     except ValueError as error:  # not a capture: no attempt will make it one
@@ -61,11 +63,14 @@ def _no_room(error: Exception) -> bool:
 
 
 def index(
-    store: Store, packets: BinaryIO, job: dict[str, Any], tables: hayrick_decode.Enrichment | None, say: Say
-) -> dict[str, Any]:
-    """Bring one chunk's sessions into the store as a segment; what stood there for the chunk is replaced."""
+    store: Store, packets: BinaryIO, job: dict[str, Any], tables: hayrick_decode.Enrichment | None, say: Say,
+    secrets: Given | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Bring one chunk's sessions into the store as a segment; what stood there for the chunk is replaced.
+
+    The summary, with `again` when secrets of the chunk came that it was not indexed with."""
     told = {} if job.get("content") == RECORDS else {"nanoseconds": finer_than_microseconds(packets.read(4))}
-    decoding = sessions_of(packets, job, tables)
+    decoding = sessions_of(packets, job, tables, secrets.text if secrets else b"")
     sessions = 0
     with store.writer(job["key"], lambda reason: say({"waiting": reason})) as writer:
         for batch in _ahead(decoding):
@@ -73,11 +78,12 @@ def index(
             sessions += len(batch)
             say({"progress": sessions})
         writer.commit()
-    return {**decoding.summary, **told}
+    settled = secrets is None or secrets.settle(decoding.key_log)
+    return {**decoding.summary, **told, **({} if settled else {"again": True})}
 
 
 def sessions_of(
-    stored: BinaryIO, job: dict[str, Any], tables: hayrick_decode.Enrichment | None
+    stored: BinaryIO, job: dict[str, Any], tables: hayrick_decode.Enrichment | None, key_log: bytes
 ) -> hayrick_decode.Decoding:
     """The chunk's sessions: decoded here, or out of the records that its sensor decoded."""
     origin: dict[str, Any] = {
@@ -91,7 +97,7 @@ def sessions_of(
     }
     if job.get("content") == RECORDS:
         return hayrick_decode.read_records(stored, size=job["size"], **origin)
-    return hayrick_decode.decode(stored, **origin)
+    return hayrick_decode.decode(stored, key_log=key_log, **origin)
 
 
 def _ahead(batches: Iterator[Any]) -> Iterator[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hayrick_collector.archive.write import Packet
-from hayrick_collector.packets.reading import plain, streams
+import hayrick_decode
+from hayrick_collector.packets.reading import Read, plain, streams
 
 
 @dataclass(slots=True)
@@ -22,10 +22,12 @@ class Piece:
     data: bytearray
 
 
-def pieces(document: Mapping[str, Any], packets: Sequence[Packet], most: int) -> tuple[list[Piece], bool]:
-    """The first `most` bytes, and whether there are more in these packets."""
+def pieces(document: Mapping[str, Any], read: Read, most: int) -> tuple[list[Piece], bool]:
+    """The first `most` bytes, and whether there are more. Of TLS that secrets open, what it carried."""
     stream = streams(document)
-    found = [*stream.feed(plain(packets)), *stream.finish()]
+    found = [*stream.feed(plain(read.packets)), *stream.finish()]
+    if read.key_log:
+        found = hayrick_decode.opened(found, read.key_log) or found
     made: list[Piece] = []
     offsets = [0, 0]
     left = most

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 import hayrick_decode
-from hayrick_collector.archive import export
+from hayrick_collector.archive import export, keylog
 from hayrick_collector.archive.read import merged
 from hayrick_collector.archive.write import Packet
 from hayrick_collector.backend import Missing
@@ -22,11 +22,12 @@ MOST_BYTES = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """`packets` in time order; `count` is how many the session has stored."""
+    """`packets` in time order; `count` is how many the session has stored; `key_log` opens what of it is encrypted."""
 
     packets: Sequence[Packet]
     count: int
     missing: tuple[Missing, ...]
+    key_log: bytes = b""
 
     @property
     def whole(self) -> bool:
@@ -42,6 +43,13 @@ async def read(backend: DirectBackend, session_id: str, most: int = MOST_PACKETS
     )
     packets = await asyncio.to_thread(_first, planned.sources, min(most, MOST_PACKETS))
     return Read(packets, planned.packets, tuple(planned.missing))
+
+
+def secrets(backend: DirectBackend, document: Mapping[str, Any]) -> bytes:
+    """The secrets that lie beside a session's packets here; empty where there are none. Blocking. Raises as opening a
+    chunk does."""
+    row = backend.catalog.get(str(document.get("chunk")))
+    return keylog.read(backend.config.folder.absolute(row.path), backend.config.archive.keys) if row else b""
 
 
 def plain(packets: Sequence[Packet]) -> list[tuple[int, int, int, bytes]]:

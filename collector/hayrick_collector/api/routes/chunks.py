@@ -21,6 +21,7 @@ from hayrick_collector.api.models import (
 from hayrick_collector.api.routes import BackendDep, Limit, SearchDep
 from hayrick_collector.api.routes.upload import UploadsDep
 from hayrick_collector.api.security import needs, noted
+from hayrick_collector.archive.keylog import MOST_KEY_LOG
 from hayrick_collector.coverage.answer import MOST_BUCKETS, MOST_GAPS
 from hayrick_collector.coverage.timeline import STATES
 from hayrick_collector.tags import check_tags
@@ -65,6 +66,18 @@ async def chunk(backend: BackendDep, key: str) -> ChunkAnswer:
     if row is None:
         raise ApiError(404, "not_found", f"no chunk {key[:200]}")
     return ChunkAnswer(chunk=row, progress=progress)
+
+
+@router.post("/api/chunks/{key}/secrets", status_code=202, dependencies=[Depends(needs("tagger", audit="upload"))])
+async def secrets(backend: BackendDep, request: Request, key: str) -> None:
+    """Keep the key log that is the request's body (as SSLKEYLOGFILE has it) beside a chunk, and index it again: what
+    its secrets open of TLS is decoded too."""
+    text = bytearray()
+    async for piece in request.stream():
+        text += piece
+        if len(text) > MOST_KEY_LOG:
+            raise ApiError(413, "too_large", f"more than {MOST_KEY_LOG} bytes")
+    await backend.add_secrets(key, bytes(text))
 
 
 @router.get("/api/sensors", dependencies=READS)

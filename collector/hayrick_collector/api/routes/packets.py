@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -17,7 +17,7 @@ from hayrick_collector.api.routes import BackendDep, session_of
 from hayrick_collector.api.security import PersonDep, needs
 from hayrick_collector.packets import conversation, dissect, files, summary
 from hayrick_collector.packets.http import Message
-from hayrick_collector.packets.reading import Read, plain, read, streams
+from hayrick_collector.packets.reading import Read, plain, read, secrets, streams
 from hayrick_collector.packets.thumbnail import NoThumbnailError, possible, thumbnail
 
 router = APIRouter(
@@ -112,7 +112,8 @@ Known = Annotated[Document, Depends(known)]
 
 async def found(backend: BackendDep, document: Known) -> tuple[Document, Read]:
     """The session and as many of its packets as are read for anything."""
-    return document, await read(backend, document["id"])
+    packets = await read(backend, document["id"])
+    return document, replace(packets, key_log=await asyncio.to_thread(secrets, backend, document))
 
 
 Found = Annotated[tuple[Document, Read], Depends(found)]
@@ -154,7 +155,7 @@ async def conversation_of(
     limit: Annotated[int, Query(ge=1, le=MOST_SAID, description="bytes of both sides together")] = 1 << 20,
     decode: Annotated[bool, Query(description="HTTP messages apart, chunks and compression undone")] = False,
 ) -> ConversationAnswer:
-    """What each side said: streams put together, datagrams as they came."""
+    """What each side said: streams put together, datagrams as they came, TLS undone where its secrets are known."""
     document, packets = asked
     items, more = await asyncio.to_thread(_conversation, document, packets, limit, decode)
     return ConversationAnswer(items=items, more=more or not packets.whole, missing=_missing(packets))
@@ -212,7 +213,7 @@ def _lines(document: Document, packets: Read, offset: int) -> list[PacketItem]:
 
 
 def _conversation(document: Document, packets: Read, limit: int, decode: bool) -> tuple[list[PieceItem], bool]:
-    made, more = conversation.pieces(document, packets.packets, limit)
+    made, more = conversation.pieces(document, packets, limit)
     heard = files.exchanged(*conversation.sides(made)) if decode else ()
     if not any(heard):
         return [_piece(each, bytes(each.data)) for each in made], more
@@ -259,7 +260,7 @@ def _piece(piece: conversation.Piece, data: bytes) -> PieceItem:
 
 
 def _files(document: Document, packets: Read) -> tuple[list[files.File], bool]:
-    made, more = conversation.pieces(document, packets.packets, 1 << 30)
+    made, more = conversation.pieces(document, packets, 1 << 30)
     return files.files(*conversation.sides(made)), more or not packets.whole
 
 
