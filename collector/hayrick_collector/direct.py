@@ -336,14 +336,14 @@ class DirectBackend(Backend):
     async def add_secrets(self, key: str, key_log: bytes) -> None:
         """Keep a key log beside a chunk, and index it again with it. Raises UsageError when it is no key log,
         LookupError when there is no such chunk or its packets are gone."""
-        try:
-            hayrick_decode.opened([], key_log)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
         row = await asyncio.to_thread(self.catalog.get, key)
         if row is None or row.packets_removed_at is not None:
             raise LookupError(f"no packets of a chunk {key[:200]}")
-        await asyncio.to_thread(keylog.add, self.config.folder.absolute(row.path), key_log, self.config.archive.form)
+        stored = self.config.folder.absolute(row.path)
+        try:
+            await asyncio.to_thread(keylog.add, stored, key_log, self.config.archive.form)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
         await asyncio.to_thread(self.catalog.again, key)
         self.pool.wake()
 

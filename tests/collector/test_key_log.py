@@ -166,11 +166,24 @@ def test_commands_take_a_key_log(
 
 def test_secrets_that_come_while_a_chunk_is_indexed_have_it_indexed_again(tmp_path: Path) -> None:
     stored, form = tmp_path / "x.pcap", _config(tmp_path, sealed=False).archive.form
-    keylog.add(stored, b"one\n", form)
+    one, two = (b"CLIENT_RANDOM " + each * 32 + b" " + b"cd" * 48 + b"\n" for each in (b"01", b"02"))
+    keylog.add(stored, one, form)
     given = keylog.Given(stored, form)
-    keylog.add(stored, b"two\none\n", form)
-    assert given.text == b"one\n"
-    assert not given.settle(b"one\n")
-    assert keylog.read(stored, None) == b"one\ntwo\n", "nothing that came meanwhile is lost"
+    keylog.add(stored, two + one, form)
+    assert given.text == one
+    assert not given.settle(one)
+    assert keylog.read(stored, None) == one + two, "nothing that came meanwhile is lost"
     assert keylog.Given(stored, form).settle(b"")
     assert keylog.read(stored, None) == b""
+
+
+def test_no_more_secrets_are_kept_than_a_chunk_can_be_indexed_with(tmp_path: Path) -> None:
+    stored, form = tmp_path / "x.pcap", _config(tmp_path, sealed=False).archive.form
+    half, other = (
+        b"".join(b"CLIENT_RANDOM %064x %s\n" % (number, b"cd" * 48) for number in range(start, start + 60_000))
+        for start in (0, 60_000)
+    )
+    keylog.add(stored, half, form)
+    with pytest.raises(ValueError, match="too many"):
+        keylog.add(stored, other, form)
+    assert keylog.read(stored, None) == half

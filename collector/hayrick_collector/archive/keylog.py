@@ -9,6 +9,7 @@ import os
 import uuid
 from pathlib import Path
 
+import hayrick_decode
 from hayrick_collector.archive.container import SEALED_SUFFIX, Form, truncated, with_suffix
 from hayrick_collector.archive.keyring import KeyRing
 from hayrick_collector.archive.reader import FrameFile, open_file
@@ -45,10 +46,14 @@ def write(stored: Path, text: bytes, form: Form) -> None:
 
 
 def add(stored: Path, text: bytes, form: Form) -> None:
-    """Add lines to the secrets of a stored file."""
+    """Add the lines of a key log to the secrets of a stored file. Raises ValueError when it is none, or there are more
+    secrets than the decoder takes: nothing is kept then that a chunk could not be indexed with."""
     known = read(stored, form.keys)
     lines = dict.fromkeys(line.strip() for line in (known + b"\n" + text).splitlines())
-    write(stored, b"".join(line + b"\n" for line in lines if line), form)
+    joined = b"".join(line + b"\n" for line in lines if line)
+    for each in (text, joined):
+        hayrick_decode.opened([], each)
+    write(stored, joined, form)
 
 
 class Given:
@@ -84,9 +89,8 @@ def _sealed_by(stored: Path, keys: KeyRing | None) -> str | None:
 
 
 def _write(final: Path, text: bytes, form: Form) -> None:
-    hidden = part_path(
-        final.with_name(f"{final.name}.{uuid.uuid4().hex}")
-    )  # a collector and its worker may write at once
+    # A name of its own: a collector and its worker may write at once.
+    hidden = part_path(final.with_name(f"{final.name}.{uuid.uuid4().hex}"))
     try:
         with truncated(hidden) as file:
             os.fchmod(file.fileno(), 0o600)

@@ -58,10 +58,10 @@ def add_key_log(parser: argparse.ArgumentParser) -> None:
 
 def key_log_of(args: argparse.Namespace) -> bytes | None:
     """The text of the key log that was named. Raises UsageError when it cannot be read, or is too long."""
-    from hayrick_collector.archive.keylog import MOST_KEY_LOG
-
     if args.key_log is None:
         return None
+    from hayrick_collector.archive.keylog import MOST_KEY_LOG
+
     try:
         with args.key_log.open("rb") as file:
             text: bytes = file.read(MOST_KEY_LOG + 1)
