@@ -150,29 +150,34 @@ def fetch(relay: Relay, path: str, key_log: Path, *options: str) -> bytes:
 
 
 def talk(relay: Relay, key_log: Path, steps: list[tuple[str, str]], *options: str, ticket: Path | None = None) -> str:
-    """`openssl s_client`: each step is what it is given, and what it or the server must have printed since, or what
-    must stand in the ticket that it writes, before the next. Returns all that it printed."""
+    """`openssl s_client`: each step is what it is given, and what it or the server must have printed since, before the
+    next; at the end the ticket must be there that it writes. Returns all that it printed."""
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{relay.port}", "-keylogfile", str(key_log), *options]
     command += ["-sess_out", str(ticket)] if ticket else []
     printed = key_log.with_suffix(".printed")
-    written = [printed, relay.log, *([ticket] if ticket else [])]
     with printed.open("wb") as out:
         client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT)
         assert client.stdin
         try:
             for said, awaited in steps:
-                places = {path: path.stat().st_size if said else 0 for path in written if path.exists()}
+                places = {path: path.stat().st_size if said else 0 for path in (printed, relay.log)}
                 client.stdin.write(said.encode("latin-1"))
                 client.stdin.flush()
-                _until(partial(_printed, awaited.encode("latin-1"), written, places), f"{awaited!r}")
+                _until(partial(_printed, awaited.encode("latin-1"), places), f"{awaited!r}")
+            if ticket:
+                _until(partial(_whole, ticket), "a ticket")
         finally:
             client.kill()
             client.communicate(timeout=LONGEST_S)
     return printed.read_text(errors="replace")
 
 
-def _printed(awaited: bytes, files: list[Path], places: dict[Path, int]) -> bool:
-    return any(awaited in path.read_bytes()[places.get(path, 0) :] for path in files if path.exists())
+def _printed(awaited: bytes, places: dict[Path, int]) -> bool:
+    return any(awaited in path.read_bytes()[start:] for path, start in places.items())
+
+
+def _whole(ticket: Path) -> bool:
+    return ticket.exists() and b"END SSL SESSION" in ticket.read_bytes()
 
 
 def _until(true: Callable[[], bool], what: str) -> None:
