@@ -75,6 +75,18 @@ class Table:
     def num_rows(self) -> int: ...
     @property
     def columns(self) -> list[str]: ...
+    @property
+    def types(self) -> list[str]:
+        """The columns' types, by DuckDB's names."""
+
+    def span(self, column: str) -> tuple[Any, Any] | None:
+        """The least and the greatest value of a column of whole numbers or texts; None if it has none, or is not
+        there. Raises ValueError for a column of another type."""
+
+    def parquet(self, more: Sequence[Table], rows_a_group: int) -> bytes:
+        """One Parquet file of this table's rows and those of others of its kind with the same columns, packed to be
+        there soon. Raises RuntimeError if the columns differ."""
+
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
         """The Arrow PyCapsule interface: DuckDB, Polars, pandas and pyarrow read the table through it."""
 

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::types::Int64Type;
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList};
@@ -274,6 +277,34 @@ impl Table {
         self.batch.schema().fields().iter().map(|f| f.name().clone()).collect()
     }
 
+    #[getter]
+    fn types(&self) -> Vec<String> {
+        self.batch.schema().fields().iter().map(|f| output::parquet::type_name(f.data_type())).collect()
+    }
+
+    fn span<'py>(&self, py: Python<'py>, column: &str) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
+        let Some(array) = self.batch.column_by_name(column) else { return Ok(None) };
+        if let Some(numbers) = array.as_primitive_opt::<Int64Type>() {
+            return ends(py, numbers.iter().flatten());
+        }
+        match array.as_string_opt::<i32>() {
+            Some(texts) => ends(py, texts.iter().flatten()),
+            None => Err(PyValueError::new_err(format!("{column} has no least and greatest value"))),
+        }
+    }
+
+    fn parquet<'py>(
+        &self,
+        py: Python<'py>,
+        more: Vec<PyRef<'_, Table>>,
+        rows_a_group: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let batches: Vec<&RecordBatch> =
+            std::iter::once(&self.batch).chain(more.iter().map(|each| &each.batch)).collect();
+        let file = py.detach(|| output::parquet::file(&batches, rows_a_group));
+        Ok(PyBytes::new(py, &file.map_err(|error| PyRuntimeError::new_err(error.to_string()))?))
+    }
+
     #[pyo3(signature = (requested_schema=None))]
     fn __arrow_c_stream__<'py>(
         &self,
@@ -286,6 +317,18 @@ impl Table {
         let reader = arrow_array::RecordBatchIterator::new([Ok(self.batch.clone())], schema);
         PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), c"arrow_array_stream")
     }
+}
+
+/// The least and the greatest of them.
+fn ends<'py, T>(py: Python<'py>, values: T) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>
+where
+    T: Iterator<Item: Ord + Copy + IntoPyObjectExt<'py>>,
+{
+    let found = values.fold(None, |ends: Option<(T::Item, T::Item)>, value| match ends {
+        None => Some((value, value)),
+        Some((low, high)) => Some((low.min(value), high.max(value))),
+    });
+    found.map(|(low, high)| Ok((low.into_bound_py_any(py)?, high.into_bound_py_any(py)?))).transpose()
 }
 
 /// The catalogue of fields.

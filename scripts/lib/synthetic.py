@@ -66,7 +66,7 @@ def _write(seed: Live, folder: Path, sessions: int, per_segment: int) -> None:
     for number in range(segments):
         label = f"synthetic{number:05d}"
         start = epoch_ms() - (segments - number) * span
-        segment = ParquetFolder(layout, connection, label)
+        segment = ParquetFolder(layout, lambda: connection, label)
         for table in seed.manifest.tables:
             first, last = number * copies, (number + 1) * copies
             values = {"start": start, "span": span, "label": label}

@@ -59,6 +59,32 @@ def test_an_address_survives_the_tables(capture: Path) -> None:
     assert row == [(0, 0xFFFF0A010005)]
 
 
+def test_parquet_file_of_tables_has_their_rows_types_and_spans(capture: Path, tmp_path: Path) -> None:
+    first, second = hayrick_decode.decode(capture, chunk="c", batch_sessions=2)
+    for name, table in first.tables().items():
+        more = [second.tables()[name]] if name in second.tables() else []
+        path = tmp_path / f"{name}.parquet"
+        path.write_bytes(table.parquet(more, rows_a_group=1))
+        with duckdb.connect() as connection:
+            rows = connection.execute("SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+            told = []
+            for each in (table, *more):
+                connection.register("arrow", each)
+                told += connection.execute("SELECT * FROM arrow").fetchall()
+            described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+        assert rows == told
+        assert [(column, kind) for column, kind, *_ in described] == list(zip(table.columns, table.types, strict=True))
+    times = [d["firstPacket"] for d in _documents(capture, batch_sessions=2)[:2]]
+    sessions = first.tables()["sessions"]
+    assert sessions.span("firstPacket") == (min(times), max(times))
+    assert sessions.span("chunk") == ("c", "c")
+    assert sessions.span("nothing") is None
+    with pytest.raises(ValueError, match="tags"):
+        sessions.span("tags")
+    with pytest.raises(RuntimeError, match="Incompatible"):
+        sessions.parquet([first.tables()["packets"]], rows_a_group=1)
+
+
 def test_the_same_chunk_gives_the_same_ids_and_another_chunk_others(capture: Path) -> None:
     first, again, other = (
         [d["id"] for d in _documents(capture, chunk=chunk, batch_sessions=size)]

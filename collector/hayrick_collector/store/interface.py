@@ -129,7 +129,7 @@ class Positions:
 
 
 class Table(Protocol):
-    """A part of a batch as the decoder gives it: an Arrow stream that can be opened again and again."""
+    """A part of a batch as the decoder gives it. `types` are the columns', by DuckDB's names."""
 
     @property
     def num_rows(self) -> int: ...
@@ -137,7 +137,14 @@ class Table(Protocol):
     @property
     def columns(self) -> Sequence[str]: ...
 
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    @property
+    def types(self) -> Sequence[str]: ...
+
+    def span(self, column: str) -> tuple[Any, Any] | None:
+        """The least and the greatest value of a column of whole numbers or texts; None if it has none."""
+
+    def parquet(self, more: list[Any], rows_a_group: int) -> bytes:
+        """One Parquet file of this table's rows and those of others of its kind with the same columns."""
 
 
 class Batch(Protocol):

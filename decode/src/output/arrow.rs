@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::builder::{
     BooleanBuilder, FixedSizeBinaryBuilder, Int64Builder, ListBuilder, StringBuilder, UInt64Builder,
@@ -122,29 +122,26 @@ struct Table {
 }
 
 impl Table {
-    fn new(name: &str, layout: &Layout) -> Table {
+    fn new(place: &TableLayout) -> Table {
         let catalogue = catalogue::get();
-        let fields: Vec<u16> =
-            (0..catalogue.fields.len() as u16).filter(|&i| layout.place[usize::from(i)] == name).collect();
-        let in_object = layout.object_tables.contains(&name);
-        let columns = fields.iter().map(|&i| Column::new(catalogue.fields[usize::from(i)], in_object)).collect();
-        let counted = |i: &u16| in_object && catalogue.fields[usize::from(*i)].count_name().is_some();
+        let fields = place.fields.clone();
+        let columns = fields.iter().map(|&i| Column::new(catalogue.fields[usize::from(i)], place.of_objects)).collect();
+        let counted = |i: &u16| place.of_objects && catalogue.fields[usize::from(*i)].count_name().is_some();
         let counts = fields.iter().map(|i| counted(i).then(|| Column::Ints(ListBuilder::new(Int64Builder::new()))));
         let counts = counts.collect();
-        let objects = catalogue.fields.iter().find(|f| f.kind == Kind::Object && f.document == name);
+        let objects = catalogue.fields.iter().find(|f| f.kind == Kind::Object && f.document == place.name);
         let objects = objects.and_then(|f| Some((f.count_name()?, Int64Builder::new(), 0)));
         let touched = vec![false; fields.len()];
-        Table { ids: StringBuilder::new(), with_id: name != "sessions", fields, columns, counts, objects, touched }
+        let with_id = place.name != SESSIONS;
+        Table { ids: StringBuilder::new(), with_id, fields, columns, counts, objects, touched }
     }
 
-    fn add(&mut self, index: u16, values: &Values) {
-        if let Ok(at) = self.fields.binary_search(&index) {
-            self.columns[at].add(values);
-            if let Some(counts) = &mut self.counts[at] {
-                counts.add(&Values::Ints(smallvec::smallvec![values.len() as i64]));
-            }
-            self.touched[at] = true;
+    fn add(&mut self, column: usize, values: &Values) {
+        self.columns[column].add(values);
+        if let Some(counts) = &mut self.counts[column] {
+            counts.add(&Values::Ints(smallvec::smallvec![values.len() as i64]));
         }
+        self.touched[column] = true;
     }
 
     fn finish_row(&mut self, id: &str) {
@@ -183,66 +180,115 @@ impl Table {
     }
 }
 
+const SESSIONS: &str = "sessions";
+
 /// Which table each field of the catalogue is in.
 struct Layout {
-    place: Vec<&'static str>,
-    /// Tables whose rows gather the members of a session's objects.
-    object_tables: Vec<&'static str>,
+    tables: Vec<TableLayout>,
+    /// Of each field its table and its column there; of objects the table of their members.
+    places: Vec<(usize, usize)>,
+}
+
+struct TableLayout {
+    name: &'static str,
+    /// Catalogue index of each column's field.
+    fields: Vec<u16>,
+    /// Whether its rows gather the members of a session's objects.
+    of_objects: bool,
 }
 
 impl Layout {
     fn new() -> Layout {
-        let fields = &catalogue::get().fields;
-        let place = fields.iter().map(|f| if f.kind == Kind::Object { "" } else { Catalogue::table(f) }).collect();
-        let object_tables = fields.iter().filter(|f| f.kind == Kind::Object).map(|f| f.head()).collect();
-        Layout { place, object_tables }
+        let mut layout = Layout { tables: Vec::new(), places: Vec::new() };
+        layout.table(SESSIONS);
+        for (index, field) in catalogue::get().fields.iter().enumerate() {
+            let at = layout.table(Catalogue::table(field));
+            let table = &mut layout.tables[at];
+            if field.kind == Kind::Object {
+                table.of_objects |= field.document == table.name;
+                layout.places.push((at, 0));
+            } else {
+                layout.places.push((at, table.fields.len()));
+                table.fields.push(index as u16);
+            }
+        }
+        layout
+    }
+
+    fn table(&mut self, name: &'static str) -> usize {
+        self.tables.iter().position(|table| table.name == name).unwrap_or_else(|| {
+            self.tables.push(TableLayout { name, fields: Vec::new(), of_objects: false });
+            self.tables.len() - 1
+        })
+    }
+
+    fn get() -> &'static Layout {
+        static LAYOUT: OnceLock<Layout> = OnceLock::new();
+        LAYOUT.get_or_init(Layout::new)
+    }
+}
+
+/// The tables of a batch, in the layout's order, each made once a session has something for it.
+struct Tables {
+    layout: &'static Layout,
+    made: Vec<Option<Table>>,
+    /// Those that the session being added has something for.
+    touched: Vec<usize>,
+}
+
+impl Tables {
+    fn new() -> Tables {
+        let layout = Layout::get();
+        Tables { layout, made: layout.tables.iter().map(|_| None).collect(), touched: Vec::new() }
+    }
+
+    fn table(&mut self, at: usize) -> &mut Table {
+        let layout = &self.layout.tables[at];
+        self.made[at].get_or_insert_with(|| Table::new(layout))
+    }
+
+    fn add(&mut self, record: &Record) {
+        self.touched.push(0);
+        self.spread(&record.fields);
+        for at in std::mem::take(&mut self.touched) {
+            self.table(at).finish_row(&record.id);
+        }
+    }
+
+    /// Puts fields, and those of objects within, into their tables.
+    fn spread(&mut self, fields: &Fields) {
+        for (index, values) in fields.entries() {
+            let (at, column) = self.layout.places[usize::from(*index)];
+            if let Values::Objects(list) = values {
+                let whole = catalogue::get().fields[usize::from(*index)].document == self.layout.tables[at].name;
+                if whole && let Some((_, _, number)) = &mut self.table(at).objects {
+                    *number = list.len() as i64;
+                }
+                list.iter().for_each(|object| self.spread(object));
+                continue;
+            }
+            if !self.touched.contains(&at) {
+                self.touched.push(at);
+            }
+            self.table(at).add(column, values);
+        }
     }
 }
 
 /// Makes the tables of a batch of sessions: name and rows. A protocol's table is there when a session has it.
 pub fn tables(records: &[Record]) -> Result<BTreeMap<&'static str, RecordBatch>, ArrowError> {
-    let layout = Layout::new();
-    let mut tables: BTreeMap<&'static str, Table> = BTreeMap::new();
-    tables.insert("sessions", Table::new("sessions", &layout));
-    let mut row = Vec::new();
-    for record in records {
-        spread(&record.fields, &layout, &mut tables, &mut row);
-        row.push("sessions");
-        for name in row.drain(..) {
-            if let Some(table) = tables.get_mut(name) {
-                table.finish_row(&record.id);
-            }
-        }
-    }
+    let mut tables = Tables::new();
+    tables.table(0);
+    records.iter().for_each(|record| tables.add(record));
     let mut done = BTreeMap::new();
-    for (name, table) in tables {
-        done.insert(name, table.finish()?);
+    for (place, table) in tables.layout.tables.iter().zip(tables.made) {
+        if let Some(table) = table {
+            done.insert(place.name, table.finish()?);
+        }
     }
     done.insert("documents", documents(records)?);
     done.insert("packets", packets(records)?);
     Ok(done)
-}
-
-/// Puts fields, and those of objects within, into their tables; `row` gathers the protocol tables touched.
-fn spread(fields: &Fields, layout: &Layout, tables: &mut BTreeMap<&'static str, Table>, row: &mut Vec<&'static str>) {
-    for (index, values) in fields.entries() {
-        if let Values::Objects(list) = values {
-            let field = catalogue::get().fields[usize::from(*index)];
-            if field.head() == field.document {
-                let table = tables.entry(field.document).or_insert_with(|| Table::new(field.document, layout));
-                if let Some((_, _, number)) = &mut table.objects {
-                    *number = list.len() as i64;
-                }
-            }
-            list.iter().for_each(|object| spread(object, layout, tables, row));
-            continue;
-        }
-        let name = layout.place[usize::from(*index)];
-        if name != "sessions" && !row.contains(&name) {
-            row.push(name);
-        }
-        tables.entry(name).or_insert_with(|| Table::new(name, layout)).add(*index, values);
-    }
 }
 
 fn documents(records: &[Record]) -> Result<RecordBatch, ArrowError> {

@@ -1,7 +1,9 @@
 //! Session documents: JSON in the peer's nesting, one object a line.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use crate::catalogue;
 use crate::field::{Count, Field, Shape};
@@ -21,11 +23,45 @@ pub fn document(record: &Record, positions: bool, out: &mut String) {
     writer.fields(&record.fields, 0);
     writer.leave(0);
     if positions {
-        writer.numbers("packetPos", record.positions.iter().map(|p| *p as i64));
-        writer.numbers("packetLen", record.lengths.iter().map(|l| i64::from(*l)));
+        writer.numbers("\"packetPos\":", record.positions.iter().map(|p| *p as i64));
+        writer.numbers("\"packetLen\":", record.lengths.iter().map(|l| i64::from(*l)));
     }
     writer.packet_range(&record.fields);
     out.push('}');
+}
+
+/// A field's name in documents, taken apart.
+struct Name {
+    /// The objects around it, of each name always the same text.
+    outer: Vec<&'static str>,
+    /// Its key in the innermost, with quotes and colon.
+    key: String,
+    /// The key of its values' number, if that is told.
+    count: Option<String>,
+}
+
+impl Name {
+    fn of(field: &'static Field, known: &mut BTreeSet<&'static str>) -> Name {
+        let mut outer: Vec<&'static str> = field.document.split('.').collect();
+        let last = outer.pop().unwrap_or_default();
+        for part in &mut outer {
+            known.insert(part);
+            *part = known.get(*part).copied().unwrap_or(part);
+        }
+        let count = match field.count {
+            Count::No => None,
+            Count::Cnt => Some(format!("\"{last}Cnt\":")),
+            Count::EcsCnt => Some(format!("\"{last}-cnt\":")),
+        };
+        Name { outer, key: format!("\"{last}\":"), count }
+    }
+}
+
+/// The names of all fields, by catalogue index.
+fn names() -> &'static [Name] {
+    static NAMES: OnceLock<Vec<Name>> = OnceLock::new();
+    let mut known = BTreeSet::new();
+    NAMES.get_or_init(|| catalogue::get().fields.iter().map(|field| Name::of(field, &mut known)).collect())
 }
 
 struct Writer<'o> {
@@ -38,28 +74,22 @@ struct Writer<'o> {
 impl Writer<'_> {
     /// Writes fields in catalogue order; `skip` is the number of name parts that the objects around give.
     fn fields(&mut self, fields: &Fields, skip: usize) {
-        let catalogue = catalogue::get();
+        let (catalogue, names) = (catalogue::get(), names());
         for (index, values) in fields.entries() {
-            let field = catalogue.fields[usize::from(*index)];
-            self.field(field, values, skip);
+            let (field, name) = (catalogue.fields[usize::from(*index)], &names[usize::from(*index)]);
+            let Some(outer) = name.outer.get(skip..) else { continue };
+            self.enter(outer);
+            self.key(&name.key);
+            self.values(field, values, name.outer.len() + 1);
+            if let Some(count) = &name.count {
+                self.key(count);
+                number(values.len() as i64, self.out);
+            }
         }
     }
 
-    fn field(&mut self, field: &'static Field, values: &Values, skip: usize) {
-        let mut parts: smallvec::SmallVec<[&'static str; 4]> = field.document.split('.').skip(skip).collect();
-        let Some(name) = parts.pop() else { return };
-        self.enter(&parts);
-        self.key(name, "");
-        self.values(field, values);
-        match field.count {
-            Count::No => return,
-            Count::Cnt => self.key(name, "Cnt"),
-            Count::EcsCnt => self.key(name, "-cnt"),
-        }
-        number(values.len() as i64, self.out);
-    }
-
-    fn values(&mut self, field: &'static Field, values: &Values) {
+    /// `depth`: how many parts the field's name has.
+    fn values(&mut self, field: &'static Field, values: &Values, depth: usize) {
         let many = field.shape != Shape::One;
         if many {
             self.out.push('[');
@@ -72,11 +102,10 @@ impl Writer<'_> {
                 let _ = write!(self.out, "{value}");
             }
             Values::Objects(list) => {
-                let skip = field.document.split('.').count();
                 self.list(list, |out, object| {
                     out.push('{');
                     let mut inner = Writer { out, path: Vec::new(), first: true };
-                    inner.fields(object, skip);
+                    inner.fields(object, depth);
                     inner.leave(0);
                     out.push('}');
                 });
@@ -96,8 +125,8 @@ impl Writer<'_> {
         }
     }
 
-    fn numbers(&mut self, name: &str, list: impl Iterator<Item = i64>) {
-        self.key(name, "");
+    fn numbers(&mut self, key: &str, list: impl Iterator<Item = i64>) {
+        self.key(key);
         self.out.push('[');
         for (i, value) in list.enumerate() {
             if i > 0 {
@@ -113,18 +142,19 @@ impl Writer<'_> {
         if let (Some(Values::Ints(first)), Some(Values::Ints(last))) =
             (fields.get(&FIRST_PACKET), fields.get(&LAST_PACKET))
         {
-            self.key("packetRange", "");
+            self.key("\"packetRange\":");
             let _ = write!(self.out, "{{\"gte\":{},\"lte\":{}}}", first[0].min(last[0]), first[0].max(last[0]));
         }
     }
 
     /// Closes and opens objects until exactly `parts` are open.
     fn enter(&mut self, parts: &[&'static str]) {
-        let same = self.path.iter().zip(parts).take_while(|(a, b)| a == b).count();
+        let same = self.path.iter().zip(parts).take_while(|(a, b)| std::ptr::eq(**a, **b)).count();
         self.leave(same);
         for part in &parts[same..] {
-            self.key(part, "");
-            self.out.push('{');
+            self.out.push_str(if std::mem::take(&mut self.first) { "\"" } else { ",\"" });
+            self.out.push_str(part);
+            self.out.push_str("\":{");
             self.path.push(part);
             self.first = true;
         }
@@ -138,13 +168,12 @@ impl Writer<'_> {
         }
     }
 
-    fn key(&mut self, name: &str, suffix: &str) {
+    /// `key` has its quotes and colon.
+    fn key(&mut self, key: &str) {
         if !std::mem::replace(&mut self.first, false) {
             self.out.push(',');
         }
-        for part in ["\"", name, suffix, "\":"] {
-            self.out.push_str(part);
-        }
+        self.out.push_str(key);
     }
 }
 
@@ -155,36 +184,52 @@ fn number(value: i64, out: &mut String) {
 /// DNS's lists tell IPv6 addresses with all their digits, other fields do not: the peer's documents do so, and both
 /// are read alike.
 fn address(value: IpAddr, full: bool, out: &mut String) {
-    let _ = match value {
-        IpAddr::V6(v6) if full => {
-            let [a, b, c, d, e, f, g, h] = v6.segments();
-            write!(out, "\"{a:04x}:{b:04x}:{c:04x}:{d:04x}:{e:04x}:{f:04x}:{g:04x}:{h:04x}\"")
+    out.push('"');
+    match value {
+        IpAddr::V4(v4) => {
+            for (at, octet) in v4.octets().into_iter().enumerate() {
+                out.push_str(if at == 0 { "" } else { "." });
+                number(octet.into(), out);
+            }
         }
-        _ => write!(out, "\"{value}\""),
-    };
+        IpAddr::V6(v6) if full => {
+            for (at, part) in v6.segments().into_iter().enumerate() {
+                let _ = write!(out, "{}{part:04x}", if at == 0 { "" } else { ":" });
+            }
+        }
+        IpAddr::V6(v6) => {
+            let _ = write!(out, "{v6}");
+        }
+    }
+    out.push('"');
 }
 
 /// Appends `text` as a JSON string.
 pub fn string(text: &str, out: &mut String) {
     out.push('"');
-    let mut from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[from..at]);
-        from = at + 1;
-        match byte {
+    let mut rest = text;
+    while let Some(at) = to_escape(rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        match rest.as_bytes()[at] {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),
             b'\n' => out.push_str("\\n"),
             b'\r' => out.push_str("\\r"),
             b'\t' => out.push_str("\\t"),
-            _ => {
+            byte => {
                 let _ = write!(out, "\\u{byte:04x}");
             }
         }
+        rest = &rest[at + 1..];
     }
-    out.push_str(&text[from..]);
+    out.push_str(rest);
     out.push('"');
+}
+
+/// Where the first byte is that JSON does not take as it is; most texts have none, so they are looked at in blocks.
+fn to_escape(bytes: &[u8]) -> Option<usize> {
+    let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    let clean = bytes.chunks_exact(16).take_while(|block| !block.iter().fold(false, |any, byte| any | special(byte)));
+    let skip = 16 * clean.count();
+    bytes[skip..].iter().position(special).map(|at| skip + at)
 }

@@ -3,3 +3,5 @@
 #[cfg(feature = "python")]
 pub mod arrow;
 pub mod json;
+#[cfg(feature = "python")]
+pub mod parquet;

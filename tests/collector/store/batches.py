@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +21,17 @@ _TYPES: dict[str, type[pl.DataType]] = {
 }
 
 
-class ArrowTable:
-    """A polars frame as nothing but an Arrow stream: DuckDB would go another way with the frame itself."""
+_DUCKDB_TYPES = {
+    "String": "VARCHAR",
+    "Int64": "BIGINT",
+    "UInt64": "UBIGINT",
+    "Boolean": "BOOLEAN",
+    "Binary": "BLOB",
+}
+
+
+class FrameTable:
+    """A polars frame as a store takes a table."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self._frame = frame
@@ -34,8 +44,22 @@ class ArrowTable:
     def columns(self) -> Sequence[str]:
         return self._frame.columns
 
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self._frame.__arrow_c_stream__(requested_schema)
+    @property
+    def types(self) -> Sequence[str]:
+        return [
+            f"{_DUCKDB_TYPES[str(each.inner)]}[]" if isinstance(each, pl.List) else _DUCKDB_TYPES[str(each)]
+            for each in self._frame.dtypes
+        ]
+
+    def span(self, column: str) -> tuple[Any, Any] | None:
+        values = self._frame[column]
+        return (values.min(), values.max()) if values.count() else None
+
+    def parquet(self, more: list[FrameTable], rows_a_group: int) -> bytes:
+        out = io.BytesIO()
+        frames = [self._frame, *(each._frame for each in more)]
+        pl.concat(frames).write_parquet(out, row_group_size=rows_a_group)
+        return out.getvalue()
 
 
 class DocumentBatch:
@@ -48,7 +72,7 @@ class DocumentBatch:
     def __len__(self) -> int:
         return len(self._documents)
 
-    def tables(self) -> dict[str, ArrowTable]:
+    def tables(self) -> dict[str, FrameTable]:
         made = {table: self._table(table) for table in {field.table for field in self._stored()}}
         without = [{k: v for k, v in each.items() if not k.startswith("packet")} for each in self._documents]
         ids = pl.Series("id", [each["id"] for each in self._documents], pl.String)
@@ -56,7 +80,7 @@ class DocumentBatch:
         places = {name: [each.get(name, []) for each in self._documents] for name in ("packetPos", "packetLen")}
         lists = [pl.Series(name, values, pl.List(pl.Int64)) for name, values in places.items()]
         made["packets"] = pl.DataFrame([ids, *lists])
-        return {name: ArrowTable(frame) for name, frame in made.items()}
+        return {name: FrameTable(frame) for name, frame in made.items()}
 
     def ndjson(self) -> bytes:
         return b"".join(json.dumps(each).encode() + b"\n" for each in self._documents)

@@ -33,7 +33,7 @@ def delete_chunk(layout: Layout, snapshot: Snapshot, connection: duckdb.DuckDBPy
     """A segment without rows, newer than all, takes the chunk over."""
     if not snapshot.holds(chunk):
         return False
-    folder = ParquetFolder(layout, connection, chunk)
+    folder = ParquetFolder(layout, lambda: connection, chunk)
     folder.commit(chunk, deleted=True)
     return True
 
@@ -117,7 +117,7 @@ def _portions(members: list[Live], rule: Compaction) -> list[list[Live]]:
 
 def _merge(layout: Layout, connection: duckdb.DuckDBPyConnection, group: list[Live]) -> Manifest:
     label = f"day{group[0].manifest.first_packet[0] // DAY_MS}"
-    folder = ParquetFolder(layout, connection, label)
+    folder = ParquetFolder(layout, lambda: connection, label)
     try:
         relations = Relations(group)
         for table in sorted({table for each in group for table in each.manifest.tables} - {NEEDLES}):
