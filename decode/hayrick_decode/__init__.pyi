@@ -100,6 +100,11 @@ class Batch:
     def ndjson(self) -> bytes:
         """Whole session documents with their packets' positions, one JSON object a line."""
 
+    def bulk(self, chunk: str, stamp: int, most_items: int, most_bytes: int) -> list[tuple[str, int, bytes]]:
+        """Bodies of Elasticsearch's `_bulk` for one day's sessions each: the day (`yymmdd`), how many items, their
+        lines; every document has `hayrick.stamp`. A body ends with the item that reaches a bound. Raises ValueError
+        when a session is not of the chunk."""
+
 class Decoding(Iterator[Batch]):
     """Batches of sessions: as they end, from one capture; or as they stand in its records file."""
 

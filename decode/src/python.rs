@@ -24,7 +24,9 @@ use crate::python_file::{PythonFile, Raised};
 use crate::python_records;
 use crate::python_streams;
 use crate::records::Reader;
+use crate::session::fields::CHUNK;
 use crate::session::record::{Origin, Record};
+use crate::values::Values;
 
 pub(crate) fn open_error(error: std::io::Error) -> PyErr {
     match error.kind() {
@@ -257,7 +259,35 @@ impl Batch {
         });
         PyBytes::new(py, text.as_bytes())
     }
+
+    fn bulk<'py>(
+        &self,
+        py: Python<'py>,
+        chunk: &str,
+        stamp: i64,
+        most_items: usize,
+        most_bytes: usize,
+    ) -> PyResult<Vec<Body<'py>>> {
+        let other = |record: &&Record| match record.fields.get(&CHUNK) {
+            Some(Values::Texts(told)) => !told.items.iter().all(|each| **each == *chunk),
+            _ => true,
+        };
+        if let Some(record) = self.records.iter().find(other) {
+            return Err(PyValueError::new_err(format!(
+                "the session {} does not belong to the chunk {chunk}",
+                record.id
+            )));
+        }
+        let made = py.detach(|| output::bulk::bodies(&self.records, stamp, most_items, most_bytes));
+        let given = |(day, body): (&str, output::bulk::Body)| {
+            (day.to_owned(), body.items, PyBytes::new(py, body.lines.as_bytes()))
+        };
+        Ok(made.into_iter().map(given).collect())
+    }
 }
+
+/// A day, a number of items, the lines.
+type Body<'py> = (String, usize, Bound<'py, PyBytes>);
 
 /// One Arrow table of a batch; any reader of the Arrow C stream interface takes it.
 #[pyclass(module = "hayrick_decode")]

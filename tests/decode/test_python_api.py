@@ -85,6 +85,21 @@ def test_parquet_file_of_tables_has_their_rows_types_and_spans(capture: Path, tm
         sessions.parquet([first.tables()["packets"]], rows_a_group=1)
 
 
+def test_bulk_bodies_hold_every_document_with_its_stamp_within_the_bounds(capture: Path) -> None:
+    (batch,) = hayrick_decode.decode(capture, chunk="c")
+    documents = [json.loads(line) for line in batch.ndjson().splitlines()]
+    for most_items, most_bytes, sizes in ((2, 1 << 20, [2, 1]), (100, 1, [1, 1, 1]), (100, 1 << 20, [3])):
+        bodies = batch.bulk("c", 7, most_items, most_bytes)
+        assert [items for _, items, _ in bodies] == sizes
+        assert {day for day, _, _ in bodies} == {documents[0]["id"][:6]}
+        lines = [json.loads(line) for _, _, body in bodies for line in body.splitlines()]
+        assert lines[::2] == [{"index": {"_id": each["id"]}} for each in documents]
+        assert lines[1::2] == [{**each, "hayrick": {"stamp": 7}} for each in documents]
+        assert all(body.endswith(b"\n") for _, _, body in bodies)
+    with pytest.raises(ValueError, match="does not belong to the chunk other"):
+        batch.bulk("other", 7, 100, 1 << 20)
+
+
 def test_the_same_chunk_gives_the_same_ids_and_another_chunk_others(capture: Path) -> None:
     first, again, other = (
         [d["id"] for d in _documents(capture, chunk=chunk, batch_sessions=size)]

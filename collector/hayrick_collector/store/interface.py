@@ -156,6 +156,10 @@ class Batch(Protocol):
 
     def ndjson(self) -> bytes: ...
 
+    def bulk(self, chunk: str, stamp: int, most_items: int, most_bytes: int) -> Sequence[tuple[str, int, bytes]] | None:
+        """As bodies of `_bulk`, each with its sessions' day (`yymmdd`) and number; None where each document is to be
+        looked at. ValueError when a session is not of the chunk."""
+
 
 class SegmentWriter(ABC):
     """Takes one chunk's sessions; nothing of them is seen before `commit`, all is after it.

@@ -41,6 +41,9 @@ class Documents:
     def ndjson(self) -> bytes:
         return b"".join(line + b"\n" for line in self._lines)
 
+    def bulk(self, chunk: str, stamp: int, most_items: int, most_bytes: int) -> None:
+        """They say what people did to tags."""
+
 
 async def move(
     source: Store, target: Store, catalogue: Catalogue, say: Callable[[str], None] = lambda _: None

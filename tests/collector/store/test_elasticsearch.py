@@ -174,6 +174,28 @@ def test_a_full_disk_is_waited_for_and_then_told_plainly(cluster: Cluster) -> No
     assert ids(cluster) == ["231114-two", WEB["id"]]
 
 
+def test_bodies_that_a_cluster_refuses_are_sent_again_until_all_of_them_is_there(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    capture, reasons = tmp_path / "x.pcap", list[str]()
+    write_pcap(capture, mixed_frames())
+
+    def waiting(reason: str) -> None:
+        reasons.append(reason)
+        block(cluster, full=False)
+
+    for chunk in ("one", "two"):
+        with ElasticsearchWriter(cluster, CATALOGUE, chunk, patience_s=60, waiting=waiting) as writer:
+            for each in hayrick_decode.decode(capture, chunk=chunk):
+                writer.add(each)
+            written = writer.commit()
+        block(cluster, full=True)
+    block(cluster, full=False)
+    assert written == len(ids(cluster, "chunk == two")) == len(ids(cluster, "chunk == one"))
+    assert reasons
+    assert "full" in reasons[0]
+
+
 def test_answers_to_items_are_read_one_by_one() -> None:
     items = [bulk.Item(b"{}", b"{}", str(number)) for number in range(3)]
     good: dict[str, Any] = {"index": {"status": 201}}

@@ -4,6 +4,7 @@ take is an error. One request is under way at a time, so a slow cluster slows th
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -55,6 +56,15 @@ class Bulk:
         if self._bytes >= MOST_BYTES or len(self._items) >= MOST_ITEMS:
             self.flush()
 
+    def take(self, index: str, body: bytes) -> None:
+        """Send a body that was made in one piece, of new documents for one index. What of it the cluster does not take
+        at once is added item by item. Raises as `add` does."""
+        left, reason = (_apart(index, body), "") if self._most < MOST_ITEMS else self._whole(index, body)
+        if reason:
+            self._waiting(reason)
+        for item in left:
+            self.add(item)
+
     def flush(self) -> None:
         """All that was added is taken by the cluster when this returns."""
         items, self._items, self._bytes = self._items, [], 0
@@ -79,19 +89,41 @@ class Bulk:
         """Forget what was gathered."""
         self._items, self._bytes = [], 0
 
+    def _whole(self, index: str, body: bytes) -> tuple[list[Item], str]:
+        answer = self._post(body, index)
+        if isinstance(answer, str):
+            return _apart(index, body), answer
+        return refused(_apart(index, body), answer["items"]) if answer["errors"] else ([], "")
+
     def _send(self, items: Sequence[Item]) -> tuple[list[Item], str]:
         """What is to be sent again, and why."""
-        lines: Any = b"\n".join([line for item in items for line in (item.action, item.body)]) + b"\n"
+        answer = self._post(b"\n".join([line for item in items for line in (item.action, item.body)]) + b"\n")
+        if isinstance(answer, str):
+            return list(items), answer
+        return refused(items, answer["items"]) if answer["errors"] else ([], "")
+
+    def _post(self, lines: Any, index: str | None = None) -> Mapping[str, Any] | str:
+        """The cluster's answer, or why it takes nothing now."""
         try:
-            answer = self._client.bulk(operations=lines, filter_path=_ONLY)
+            answer: Mapping[str, Any] = self._client.bulk(operations=lines, index=index, filter_path=_ONLY).body
+            return answer
         except TransportError as error:
-            return list(items), f"Elasticsearch cannot be reached: {error.message}"
+            return f"Elasticsearch cannot be reached: {error.message}"
         except ApiError as error:
             if error.status_code in BUSY:
-                return list(items), explain(root_cause(error.body))
+                return explain(root_cause(error.body))
             with translated():
                 raise
-        return refused(items, answer["items"]) if answer["errors"] else ([], "")
+
+
+def _apart(index: str, body: bytes) -> list[Item]:
+    """The items of a body, each with the index that it was sent to."""
+    lines = body.splitlines()
+    names = [json.loads(line)["index"]["_id"] for line in lines[::2]]
+    return [
+        Item(json.dumps({"index": {"_index": index, "_id": name}}).encode(), document, name)
+        for name, document in zip(names, lines[1::2], strict=True)
+    ]
 
 
 def refused(items: Sequence[Item], answers: Sequence[Mapping[str, Any]]) -> tuple[list[Item], str]:

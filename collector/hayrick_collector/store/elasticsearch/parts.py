@@ -26,7 +26,7 @@ class Parts:
         self._of_day: dict[str, str] = {}
 
     def index(self, session_id: str) -> str:
-        """Where the session with this id belongs."""
+        """Where the session with this id (or with one that begins so: six digits of its day) belongs."""
         index = self._of_day.get(session_id[:6])
         if index is None:
             day = self._cluster.day(session_id)

@@ -15,7 +15,7 @@ from elasticsearch import Elasticsearch, NotFoundError
 
 from hayrick_collector.expression import Catalogue
 from hayrick_collector.store.elasticsearch import scripts
-from hayrick_collector.store.elasticsearch.bulk import Bulk, Item
+from hayrick_collector.store.elasticsearch.bulk import MOST_BYTES, MOST_ITEMS, Bulk, Item
 from hayrick_collector.store.elasticsearch.connection import SESSION_ID, Cluster, connected
 from hayrick_collector.store.elasticsearch.failures import translated
 from hayrick_collector.store.elasticsearch.mapping import STAMP
@@ -58,9 +58,13 @@ class ElasticsearchWriter(SegmentWriter):
         """Send the sessions; returns when the cluster has taken all but the last part of them."""
         if self._done:
             raise ValueError("the segment is committed or aborted already")
-        for line in batch.ndjson().splitlines():
-            self._bulk.add(self._item(line))
-            self._sent += 1
+        bodies = None if self._committed else batch.bulk(self._chunk, self._stamp, MOST_ITEMS, MOST_BYTES)
+        if bodies is None:
+            self._one_by_one(batch)
+            return
+        for day, items, body in bodies:
+            self._sent += items
+            self._bulk.take(self._parts.index(day), body)
 
     def commit(self) -> int:
         """All of this chunk is seen, and nothing else of it. StoreError if sessions are missing afterwards."""
@@ -96,6 +100,12 @@ class ElasticsearchWriter(SegmentWriter):
         before = _hidden(self._client, self._cluster)
         self._client.update(index=self._cluster.chunks, id=self._cluster.hidden, retry_on_conflict=RETRIES, **body)
         return self._chunk in before
+
+    def _one_by_one(self, batch: Batch) -> None:
+        """Where each document is to be looked at: for what people did to it, or to the one it replaces."""
+        for line in batch.ndjson().splitlines():
+            self._bulk.add(self._item(line))
+            self._sent += 1
 
     def _item(self, line: bytes) -> Item:
         session, chunk = _text(line, b'"id":"'), _text(line, b'"chunk":"')
