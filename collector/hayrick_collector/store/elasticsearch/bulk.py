@@ -102,11 +102,10 @@ class Bulk:
             return list(items), answer
         return refused(items, answer["items"]) if answer["errors"] else ([], "")
 
-    def _post(self, lines: Any, index: str | None = None) -> Mapping[str, Any] | str:
+    def _post(self, lines: Any, index: str | None = None) -> Any:
         """The cluster's answer, or why it takes nothing now."""
         try:
-            answer: Mapping[str, Any] = self._client.bulk(operations=lines, index=index, filter_path=_ONLY).body
-            return answer
+            return self._client.bulk(operations=lines, index=index, filter_path=_ONLY)
         except TransportError as error:
             return f"Elasticsearch cannot be reached: {error.message}"
         except ApiError as error:
