@@ -16,6 +16,7 @@ from flow import flow
 from indexing import index
 from latency import latency
 from measuring import CORPUS, HAYRICK, Cost, decoded, measure, plain
+from page import page
 from querying import query
 from rollout import rollout
 from ship import ship
@@ -69,6 +70,7 @@ def main() -> None:
         "latency": latency,
         "index": index,
         "query": query,
+        "page": page,
     }
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     commands = parser.add_subparsers(dest="what", required=True)
