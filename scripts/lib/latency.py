@@ -26,6 +26,8 @@ EVERY_SECONDS = 0.8  # in the whole fleet: how long a queue grows that ingest ca
 SETTLE_SECONDS = 120.0
 CHUNK_MEGABYTES = 1
 
+Name = tuple[str, int]  # sensor, sequence
+
 
 def latency(capture: Path) -> None:
     """A line for each size of fleet; every sensor closes a chunk in its turn, at a steady pace."""
@@ -56,25 +58,32 @@ def measured(place: Path, chunks: list[Path], sensors: int) -> list[tuple[float,
         with running("fleet", [sys.executable, script, *map(str, configs)], place / "fleet.log") as agents:
             wait_until(lambda: heard(place) == sensors, "all sensors to be heard", 60, core, agents)
             closed = close_all(place, chunks, sensors, core, agents)
-            wait_until(lambda: len(indexed(place)) == len(closed), "all to be searchable", SETTLE_SECONDS, core, agents)
+            wait_until(lambda: len(indexed(place)) > len(closed), "all to be searchable", SETTLE_SECONDS, core, agents)
             found = indexed(place)
     return [(found[each][0] - at, found[each][1] - at) for each, at in closed.items()]
 
 
-def close_all(place: Path, chunks: list[Path], sensors: int, *watched: Process) -> dict[tuple[str, int], float]:
-    """Close a chunk now here, now there; (sensor, sequence) -> when."""
-    closed: dict[tuple[str, int], float] = {}
+def close_all(place: Path, chunks: list[Path], sensors: int, *watched: Process) -> dict[Name, float]:
+    """Close a chunk now here, now there; which -> when. The first goes before: with it the ingest worker starts."""
+    close(place, chunks, sensors, 0)
+    wait_until(lambda: len(indexed(place)) == 1, "the first to be searchable", SETTLE_SECONDS, *watched)
+    closed: dict[Name, float] = {}
     started = time.monotonic()
-    for turn in range(int(SECONDS / EVERY_SECONDS)):
-        number, sequence = turn % sensors, turn // sensors + 1
-        own = place / f"sensor{number}"
-        alike(chunks[turn % len(chunks)], own / "next", turn)
-        (own / "next").rename(own / "pcaps" / f"{sequence}.pcap")
-        closed[(f"s{number}", sequence)] = time.time()
+    for turn in range(1, int(SECONDS / EVERY_SECONDS) + 1):
+        closed[close(place, chunks, sensors, turn)] = time.time()
         for each in watched:
             each.check()
-        time.sleep(max(0.0, started + (turn + 1) * EVERY_SECONDS - time.monotonic()))
+        time.sleep(max(0.0, started + turn * EVERY_SECONDS - time.monotonic()))
     return closed
+
+
+def close(place: Path, chunks: list[Path], sensors: int, turn: int) -> Name:
+    """Close a chunk at the sensor whose turn it is."""
+    number, sequence = turn % sensors, turn // sensors + 1
+    own = place / f"sensor{number}"
+    alike(chunks[turn % len(chunks)], own / "next", turn)
+    (own / "next").rename(own / "pcaps" / f"{sequence}.pcap")
+    return f"s{number}", sequence
 
 
 def heard(place: Path) -> int:
@@ -82,7 +91,7 @@ def heard(place: Path) -> int:
     return len(rows(place, "SELECT name FROM sensors WHERE last_seen IS NOT NULL"))
 
 
-def indexed(place: Path) -> dict[tuple[str, int], tuple[float, float]]:
+def indexed(place: Path) -> dict[Name, tuple[float, float]]:
     """(sensor, sequence) -> when the chunk landed, and when it became searchable."""
     found = rows(place, "SELECT sensor, sequence, landed_at, indexed_at FROM chunks WHERE state = 'indexed'")
     return {(sensor, sequence): (landed, searchable) for sensor, sequence, landed, searchable in found}
