@@ -18,7 +18,7 @@ CHUNKS = 64  # of how many chunks that is remembered
 _own = threading.local()
 
 
-def frame_of(data: bytes) -> bytes:
+def frame_of(data: bytes | memoryview) -> bytes:
     """The bytes as one zstd frame that tells its size: equal bytes give equal frames."""
     known: zstandard.ZstdCompressor | None = getattr(_own, "compressor", None)
     if known is None:
@@ -30,10 +30,10 @@ def frame_of(data: bytes) -> bytes:
     return frame
 
 
-def packed(data: bytes) -> tuple[str, bytes]:
+def packed(data: bytes | memoryview) -> tuple[str, bytes]:
     """Encoding and body: a zstd frame where that saves enough, else the bytes as they are."""
     frame = frame_of(data)
-    return (wire.ZSTD, frame) if len(frame) < len(data) * WORTH else (wire.RAW, data)
+    return (wire.ZSTD, frame) if len(frame) < len(data) * WORTH else (wire.RAW, bytes(data))
 
 
 class Packer:
@@ -43,10 +43,10 @@ class Packer:
         self._lock = threading.Lock()
         self._untried: dict[str, int] = {}
 
-    def pack(self, key: str, data: bytes) -> tuple[str, bytes]:
+    def pack(self, key: str, data: bytes | memoryview) -> tuple[str, bytes]:
         """Encoding and body for a block of the chunk `key`."""
         if self._hopeless(key):
-            return wire.RAW, data
+            return wire.RAW, bytes(data)
         encoding, body = packed(data)
         if encoding == wire.ZSTD:
             return encoding, body
@@ -54,7 +54,7 @@ class Packer:
             self._untried[key] = PATIENCE
             while len(self._untried) > CHUNKS:
                 del self._untried[next(iter(self._untried))]
-        return wire.RAW, data
+        return encoding, body
 
     def _hopeless(self, key: str) -> bool:
         with self._lock:

@@ -51,7 +51,7 @@ class Payloads:
             self._unreadable(entry, str(error)[:200], self._left(entry))
             return None
         packing = self._shipper.spoken >= ZSTD_SINCE
-        encoded = self._packer.pack(command.key, data) if packing else (wire.RAW, data)
+        encoded = self._packer.pack(command.key, data) if packing else (wire.RAW, bytes(data))
         return wire.Block(command.key, command.offset, *encoded)
 
     def kept(self, key: str, offset: int, length: int) -> bytes:
@@ -61,9 +61,9 @@ class Payloads:
             raise FileNotFoundError(MOVED_ON)
         if offset + length > entry.manifest.size:
             raise ValueError("that is outside the chunk")
-        return self._packets(entry, offset, length)
+        return bytes(self._packets(entry, offset, length))
 
-    def _payload(self, entry: Entry, offset: int, length: int) -> bytes:
+    def _payload(self, entry: Entry, offset: int, length: int) -> memoryview:
         manifest = self.manifest(entry)
         if manifest.content == RECORDS:
             return read_exactly(self._records.path(entry.key), manifest.content_size, offset, length)
@@ -77,6 +77,6 @@ class Payloads:
                 return left
         return None
 
-    def _packets(self, entry: Entry, offset: int, length: int) -> bytes:
+    def _packets(self, entry: Entry, offset: int, length: int) -> memoryview:
         stamp = "" if entry.owned else entry.stamp
         return read_exactly(self._layout.file(entry), entry.manifest.size, offset, length, stamp)
